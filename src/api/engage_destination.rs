@@ -1,0 +1,359 @@
+//! `EngageDestination`: events that arrive here become this WhatsApp message or this conversation with an agent.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::api::{
+    Period,
+    references::{FlowRef, SegmentCredentialsRef, TwilioAccount},
+};
+
+/// Events that Segment posts to this destination become an approved WhatsApp template or a conversation with an agent.
+/// `status.url` is the address to enter in a Webhooks (Actions) mapping; `Ready` says whether it is served, and if not why.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "engage-operator.dev",
+    version = "v1alpha1",
+    kind = "EngageDestination",
+    plural = "engagedestinations",
+    shortname = "ed",
+    category = "engage",
+    namespaced,
+    status = "EngageDestinationStatus",
+    derive = "PartialEq",
+    doc = "Events that Segment posts here become an approved WhatsApp template or a conversation with an agent. `status.url` is the address to enter in a Webhooks (Actions) mapping; the condition `Ready` says whether it is served, and if not why.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+)]
+#[x_kube(
+    validation = Rule::new("has(self.whatsapp) != has(self.conversation)").message(
+        "a destination does exactly one thing: set either whatsapp or conversation"
+    )
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EngageDestinationSpec {
+    /// `true` stops serving: Segment is answered 503 and keeps its events for about four hours. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
+    /// The Twilio account that sends.
+    pub twilio: TwilioAccount,
+    /// The Segment space that the events come from.
+    pub segment: SegmentSpace,
+    /// CEL expression that decides which track events count, over `event` (as Segment sent it) and `traits` (a trait that
+    /// the profile lacks is null). Example: `event.event == "Lead Qualified" && traits.plan != "free"`. Default: every
+    /// track event, except one that says that the user left the audience.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub when: Option<String>,
+    /// How the recipient's phone number is found and read.
+    #[serde(default)]
+    pub phone: Phone,
+    /// Whether the recipient has agreed. Absent: nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<Consent>,
+    /// Send an approved WhatsApp template by the Messages API, without opening a conversation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whatsapp: Option<Whatsapp>,
+    /// Open a conversation whose replies start a Studio flow, and so reach an agent. With `openingMessage` this is the
+    /// recommended action: each of its steps can be looked up in Twilio, so an event is never acted on twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<Conversation>,
+    /// Pace, patience and memory of the delivery.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// `Enforce` serves only while the checks against Twilio pass; `Warn` serves whatever they say and shows it in `Verified`.
+    #[serde(default)]
+    pub verification: Verification,
+    /// How often the account is checked again when nothing has changed; at least 5s. Default: 10m.
+    #[serde(default = "EngageDestinationSpec::default_resync_interval")]
+    pub resync_interval: Period,
+}
+
+impl EngageDestinationSpec {
+    const fn default_resync_interval() -> Period {
+        Period::minutes(10)
+    }
+}
+
+/// Where events come from, and where missing traits are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SegmentSpace {
+    /// Secret with the webhook's shared secret and the Profile API token.
+    pub credentials_ref: SegmentCredentialsRef,
+    /// Id of the Segment space, `spa_…`. Default: the one that the event names in `context.personas.space_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub space_id: Option<String>,
+    /// Region of the Segment workspace, `US` or `EU`; it decides which Profile API is asked. Default: US.
+    #[serde(default)]
+    pub region: SegmentRegion,
+}
+
+/// Region of a Segment workspace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SegmentRegion {
+    #[default]
+    #[serde(rename = "US")]
+    Us,
+    #[serde(rename = "EU")]
+    Eu,
+}
+
+/// How the recipient's phone number is found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Phone {
+    /// Trait that holds the number. It is looked for in the event first, then in the profile. Default: `phone`.
+    #[serde(default = "Phone::default_trait", rename = "trait")]
+    #[schemars(length(min = 1, max = 256))]
+    pub trait_name: String,
+    /// Region by which a number without a country code is read, as two letters: `BR` reads `(11) 98765-4321` as
+    /// `+5511987654321`. Absent: only numbers with a country code are understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^[A-Z]{2}$')").message(
+        "defaultRegion is two capital letters of ISO 3166-1, such as BR or US"
+    ))]
+    #[schemars(length(max = 2))]
+    pub default_region: Option<String>,
+}
+
+impl Phone {
+    fn default_trait() -> String {
+        "phone".into()
+    }
+}
+
+impl Default for Phone {
+    fn default() -> Self {
+        Self { trait_name: Self::default_trait(), default_region: None }
+    }
+}
+
+/// Who may be messaged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Consent {
+    /// Trait that must be `true` (or the text `true`); when it is absent or anything else the event is suppressed.
+    #[serde(rename = "trait")]
+    #[schemars(length(min = 1, max = 256))]
+    pub trait_name: String,
+}
+
+/// A WhatsApp template sent by the Messages API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!(has(self.includeTraits) && has(self.contentVariables))").message(
+        "set includeTraits (by position) or contentVariables (by name), not both"
+    )
+)]
+pub struct Whatsapp {
+    /// Messaging Service that sends, `MG…`. It has exactly one WhatsApp sender.
+    #[x_kube(validation = Rule::new("self.matches('^MG[0-9a-fA-F]{32}$')").message(
+        "messagingServiceSid is MG followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub messaging_service_sid: String,
+    /// Content template to send, `HX…`, approved for WhatsApp.
+    #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
+        "contentSid is HX followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub content_sid: String,
+    /// Traits that fill the template's placeholders in order: the first fills `{{1}}`, the second `{{2}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
+    pub include_traits: Option<Vec<String>>,
+    /// Value of each placeholder, as Liquid over `profile.traits` and `event`, for example
+    /// `{"1": "{{ profile.traits.first_name | default: 'there' }}"}`. A value that comes out empty rejects the event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
+    pub content_variables: Option<BTreeMap<String, String>>,
+}
+
+/// A conversation whose replies start a Studio flow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.flowRef) != has(self.flowSid)").message(
+        "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)"
+    )
+)]
+pub struct Conversation {
+    /// The StudioFlow that a reply starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_ref: Option<FlowRef>,
+    /// The Studio flow that a reply starts, by SID, when it is not managed as a StudioFlow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^FW[0-9a-fA-F]{32}$')").message(
+        "flowSid is FW followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub flow_sid: Option<String>,
+    /// Seconds without activity after which Twilio closes the conversation: 0 for never, otherwise at least 600, which is
+    /// Twilio's minimum. Default: 0.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == 0 || self >= 600").message(
+        "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)"
+    ))]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub timeout: i64,
+    /// WhatsApp senders of the account to talk from, in E.164. The first one that is not already talking to the customer
+    /// is used; when all are, the event is suppressed with the reason `ConversationActive`.
+    #[x_kube(validation = Rule::new("self.all(n, n.matches('^(whatsapp:)?[+][1-9][0-9]{6,14}$'))").message(
+        "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001"
+    ))]
+    #[schemars(length(min = 1, max = 100), inner(length(max = 40)))]
+    pub twilio_number: Vec<String>,
+    /// Template sent inside the conversation as soon as it stands. Absent: the conversation waits for the customer to write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening_message: Option<OpeningMessage>,
+}
+
+/// A template sent inside a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpeningMessage {
+    /// Content template to send, `HX…`, approved for WhatsApp.
+    #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
+        "contentSid is HX followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub content_sid: String,
+    /// Value of each placeholder, as Liquid over `profile.traits` and `event`. A value that comes out empty rejects the event.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
+    pub content_variables: BTreeMap<String, String>,
+}
+
+/// Pace, patience and memory of the delivery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Delivery {
+    /// Most sends a second from this destination. WhatsApp allows a sender 80 a second. Default: 80.
+    #[serde(default = "Delivery::default_rate")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub rate: i32,
+    /// Age, by the event's `timestamp`, from which an event is suppressed as `TooOld`. Default: 6h.
+    #[serde(default = "Delivery::default_max_age")]
+    pub max_age: Period,
+    /// How long the outcome of an event is remembered; the same messageId within it is answered `duplicate`. Default: 7d.
+    #[serde(default = "Delivery::default_dedupe_window")]
+    pub dedupe_window: Period,
+    /// How long an attempt whose answer was lost may still turn up in Twilio: only after it is absence believed. Longer than a
+    /// request's time-out of 8s and the lag of Twilio's lists. Default: 60s.
+    #[serde(default = "Delivery::default_settle")]
+    pub settle: Period,
+    /// What follows an attempt that Twilio does not show after `settle`: `Resend` makes a new one, `Park` ends the event as
+    /// `unknown` for a person to decide. Default: Resend.
+    #[serde(default)]
+    pub on_unknown_outcome: OnUnknownOutcome,
+}
+
+impl Delivery {
+    const fn default_rate() -> i32 {
+        80
+    }
+
+    const fn default_max_age() -> Period {
+        Period::hours(6)
+    }
+
+    const fn default_dedupe_window() -> Period {
+        Period::days(7)
+    }
+
+    const fn default_settle() -> Period {
+        Period::seconds(60)
+    }
+}
+
+impl Default for Delivery {
+    fn default() -> Self {
+        Self {
+            rate: Self::default_rate(),
+            max_age: Self::default_max_age(),
+            dedupe_window: Self::default_dedupe_window(),
+            settle: Self::default_settle(),
+            on_unknown_outcome: OnUnknownOutcome::default(),
+        }
+    }
+}
+
+/// What follows an attempt of unknown outcome.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnUnknownOutcome {
+    #[default]
+    Resend,
+    Park,
+}
+
+/// Whether failed checks stop the destination.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Verification {
+    #[default]
+    Enforce,
+    Warn,
+}
+
+/// What the operator last saw.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EngageDestinationStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// Address to enter as the URL of a Webhooks (Actions) mapping in Segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// WhatsApp senders that messages leave from, in E.164.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub senders: Vec<String>,
+    /// The template, as the account has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentStatus>,
+    /// The flow that a reply starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<FlowStatus>,
+    /// `Ready` sums up; `Accepted`, `ResolvedRefs`, `Verified` and `Programmed` say at which step it stands, `Reconciling`
+    /// and `Stalled` whether waiting or acting helps.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A content template of the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentStatus {
+    /// SID of the template, `HX…`.
+    pub sid: String,
+    /// Friendly name in the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Approval for WhatsApp as Twilio words it; only `approved` may be sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval_status: Option<String>,
+    /// Placeholders of the template.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
+}
+
+/// A Studio flow of the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowStatus {
+    /// SID of the flow, `FW…`.
+    pub sid: String,
+    /// Revision that is published and serves replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}

@@ -1,0 +1,112 @@
+//! Every reason that outsiders see: in conditions, in the answer to Segment, in metrics and logs. One word each, stable.
+
+/// Reasons of conditions.
+pub mod condition {
+    pub const READY: &str = "Ready";
+    pub const VALID: &str = "Valid";
+    pub const INVALID_SPEC: &str = "InvalidSpec";
+    pub const RESOLVED: &str = "Resolved";
+    pub const SECRET_NOT_FOUND: &str = "SecretNotFound";
+    pub const SECRET_UNREADABLE: &str = "SecretUnreadable";
+    pub const SECRET_KEY_MISSING: &str = "SecretKeyMissing";
+    pub const SECRET_KEY_INVALID: &str = "SecretKeyInvalid";
+    pub const VERIFYING: &str = "Verifying";
+    pub const VERIFIED: &str = "Verified";
+    pub const NOT_ENFORCED: &str = "NotEnforced";
+    pub const CHECK_FAILED: &str = "CheckFailed";
+    pub const SUSPENDED: &str = "Suspended";
+    pub const PROGRAMMED: &str = "Programmed";
+    pub const NO_GATEWAY: &str = "NoGateway";
+    pub const MEMORY_JOURNAL: &str = "MemoryJournal";
+
+    pub const CREDENTIALS_REJECTED: &str = "CredentialsRejected";
+    pub const MESSAGING_SERVICE_NOT_FOUND: &str = "MessagingServiceNotFound";
+    pub const NO_WHATSAPP_SENDER: &str = "NoWhatsAppSender";
+    pub const SEVERAL_WHATSAPP_SENDERS: &str = "SeveralWhatsAppSenders";
+    pub const SENDER_NOT_FOUND: &str = "SenderNotFound";
+    pub const SENDER_OFFLINE: &str = "SenderOffline";
+    pub const CONTENT_NOT_FOUND: &str = "ContentNotFound";
+    pub const CONTENT_NOT_APPROVED: &str = "ContentNotApproved";
+    pub const CONTENT_VARIABLES_MISMATCH: &str = "ContentVariablesMismatch";
+    pub const FLOW_NOT_FOUND: &str = "FlowNotFound";
+    pub const FLOW_NOT_READY: &str = "FlowNotReady";
+    pub const FLOW_NOT_PUBLISHED: &str = "FlowNotPublished";
+    pub const FLOW_TRIGGER_MISSING: &str = "FlowTriggerMissing";
+    pub const FLOW_IN_OTHER_ACCOUNT: &str = "FlowInOtherAccount";
+
+    pub const SYNCED: &str = "Synced";
+    pub const DRAFT: &str = "Draft";
+    pub const DEFINITION_INVALID: &str = "DefinitionInvalid";
+    pub const REFERENCE_NOT_FOUND: &str = "ReferenceNotFound";
+    pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
+    pub const NAME_TAKEN: &str = "NameTaken";
+    pub const CREATE_INTERRUPTED: &str = "CreateInterrupted";
+    pub const RATE_LIMITED: &str = "RateLimited";
+    pub const API_UNAVAILABLE: &str = "ApiUnavailable";
+    pub const API_REFUSED: &str = "ApiRefused";
+}
+
+/// Reasons of the outcome of one event.
+pub mod event {
+    // suppressed
+    pub const NOT_TRACK: &str = "NotTrack";
+    pub const AUDIENCE_EXITED: &str = "AudienceExited";
+    pub const TOO_OLD: &str = "TooOld";
+    pub const CONDITION_FALSE: &str = "ConditionFalse";
+    pub const CONDITION_NOT_EVALUABLE: &str = "ConditionNotEvaluable";
+    pub const NO_CONSENT: &str = "NoConsent";
+    pub const CONVERSATION_ACTIVE: &str = "ConversationActive";
+
+    // rejected
+    pub const MALFORMED_EVENT: &str = "MalformedEvent";
+    pub const NO_USER: &str = "NoUser";
+    pub const NO_SPACE: &str = "NoSpace";
+    pub const NO_PROFILE: &str = "NoProfile";
+    pub const NO_PHONE: &str = "NoPhone";
+    pub const INVALID_PHONE: &str = "InvalidPhone";
+    pub const MISSING_TRAIT: &str = "MissingTrait";
+    pub const INVALID_VARIABLE: &str = "InvalidVariable";
+    pub const TEMPLATE_FAILED: &str = "TemplateFailed";
+    pub const RECIPIENT_INVALID: &str = "RecipientInvalid";
+    pub const RECIPIENT_OPTED_OUT: &str = "RecipientOptedOut";
+    pub const NOT_ON_WHATSAPP: &str = "NotOnWhatsApp";
+    pub const CONVERSATION_CLOSED: &str = "ConversationClosed";
+    pub const RETRIES_ENDED: &str = "RetriesEnded";
+
+    // retry
+    pub const IN_FLIGHT: &str = "InFlight";
+    pub const STILL_SENDING: &str = "StillSending";
+    pub const NOT_ATTEMPTED: &str = "NotAttempted";
+    pub const THROTTLED: &str = "Throttled";
+    pub const TWILIO_UNREACHABLE: &str = "TwilioUnreachable";
+    pub const TWILIO_UNAVAILABLE: &str = "TwilioUnavailable";
+    pub const TWILIO_CREDENTIALS_REJECTED: &str = "TwilioCredentialsRejected";
+    pub const TWILIO_FORBIDDEN: &str = "TwilioForbidden";
+    pub const TWILIO_NOT_FOUND: &str = "TwilioNotFound";
+    pub const TWILIO_REFUSED: &str = "TwilioRefused";
+    pub const TWILIO_CONFLICT: &str = "TwilioConflict";
+    pub const PROFILE_API_UNAVAILABLE: &str = "ProfileApiUnavailable";
+    pub const PROFILE_API_THROTTLED: &str = "ProfileApiThrottled";
+    pub const PROFILE_API_REFUSED: &str = "ProfileApiRefused";
+    pub const CREDENTIALS_UNREADABLE: &str = "CredentialsUnreadable";
+    pub const JOURNAL_FULL: &str = "JournalFull";
+    pub const JOURNAL_FAILED: &str = "JournalFailed";
+    pub const OVERLOADED: &str = "Overloaded";
+    pub const SHUTTING_DOWN: &str = "ShuttingDown";
+    pub const INTERNAL: &str = "Internal";
+
+    // unknown
+    pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
+
+    // duplicate
+    pub const SAME_MESSAGE_ID: &str = "SameMessageId";
+}
+
+/// Reasons for which a whole request is refused before any event in it is looked at.
+pub mod request {
+    pub const BAD_SIGNATURE: &str = "BadSignature";
+    pub const MALFORMED: &str = "Malformed";
+    pub const UNKNOWN_DESTINATION: &str = "UnknownDestination";
+    pub const TOO_LARGE: &str = "TooLarge";
+    pub const TOO_SLOW: &str = "TooSlow";
+}

@@ -1,0 +1,133 @@
+//! `StudioFlow`: this Twilio Studio flow exists and stays as git says.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::api::{
+    Period,
+    references::{FlowReference, TwilioAccount},
+};
+
+/// A Twilio Studio flow kept as written here.
+#[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[kube(
+    group = "engage-operator.dev",
+    version = "v1alpha1",
+    kind = "StudioFlow",
+    plural = "studioflows",
+    shortname = "sf",
+    category = "engage",
+    namespaced,
+    status = "StudioFlowStatus",
+    derive = "PartialEq",
+    doc = "A Twilio Studio flow that exists, is published, and stays as written here: an edit made elsewhere is reported and put back.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
+    printcolumn(name = "SID", type_ = "string", json_path = ".status.sid"),
+    printcolumn(name = "Revision", type_ = "integer", json_path = ".status.revision"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct StudioFlowSpec {
+    /// The Twilio account that has the flow.
+    pub twilio: TwilioAccount,
+    /// Name of the flow in Studio. A flow of this name that this operator did not make is left alone, and says so
+    /// (`NameTaken`).
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: String,
+    /// `true` publishes each change; `false` keeps the flow as a draft that serves nobody. Default: true.
+    #[serde(default = "StudioFlowSpec::default_publish")]
+    pub publish: bool,
+    /// The flow itself: the JSON of a Studio export, as it is. Account-specific ids in it are filled by `references`.
+    #[schemars(extend("type" = "object", "x-kubernetes-preserve-unknown-fields" = true))]
+    pub definition: Map<String, Value>,
+    /// Ids that differ from account to account, looked up by name at each reconcile. A name that is not found stops the write.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub references: Vec<FlowReference>,
+    /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
+    #[serde(default = "StudioFlowSpec::default_resync_interval")]
+    pub resync_interval: Period,
+}
+
+impl StudioFlowSpec {
+    const fn default_publish() -> bool {
+        true
+    }
+
+    const fn default_resync_interval() -> Period {
+        Period::minutes(10)
+    }
+}
+
+/// What the operator last saw and did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StudioFlowStatus {
+    /// Generation of the spec that this status speaks of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// SID of the flow, `FW…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    /// Account that has the flow, `AC…`. A flow is never carried to another account: there it is made anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_sid: Option<String>,
+    /// Latest revision, draft or published, that this operator wrote or agreed with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// Revision that serves customers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published_revision: Option<i64>,
+    /// SHA-256 of the canonical form of the definition last written or agreed with, ids filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_hash: Option<String>,
+    /// Address that starts the flow for a number or sender.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook_url: Option<String>,
+    /// Set from just before the flow is created until its SID is recorded: an interrupted create is looked up by this
+    /// intent, never repeated blindly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_create: Option<PendingCreate>,
+    /// The last edit that somebody else made and that was put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<FlowDrift>,
+    /// `Ready` sums up; `Accepted`, `ResolvedRefs` and `Synced` say at which step it stands, `Reconciling` and `Stalled` whether
+    /// waiting or acting helps.
+    #[serde(default)]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A create that was begun and whose answer is not recorded yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingCreate {
+    /// Account in which the flow is being made.
+    pub account_sid: String,
+    /// Friendly name sent with the create; the flow is found again by it and by our marker.
+    pub friendly_name: String,
+    /// When the create was begun, RFC 3339.
+    pub since: String,
+}
+
+/// A revision that somebody else wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowDrift {
+    /// Number of the foreign revision; Studio keeps it, and it can be restored from there.
+    pub revision: i64,
+    /// `US…` SID of its author, where the account tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author_sid: Option<String>,
+    /// When it was written, as Studio says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Names of the widgets that differ, at most twenty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub widgets: Vec<String>,
+}

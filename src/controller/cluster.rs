@@ -1,0 +1,57 @@
+//! Where resources and Secrets come from and where status goes: a config folder or a Kubernetes API server. The
+//! reconcilers know no more of either than this.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::api::{
+    EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData,
+};
+
+/// The place that the resources live in could not be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ClusterError {
+    #[error("failed to read {what}: {problem}")]
+    Read { what: String, problem: String },
+    #[error("failed to write the status of {what}: {problem}")]
+    WriteStatus { what: String, problem: String },
+    /// Somebody else changed or deleted the object since it was read; the next reconcile sees the new one.
+    #[error("{what} has changed since it was read")]
+    Conflict { what: String },
+}
+
+/// The objects that reconcilers read beside the one they work on, and the status they write.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// The Secret's values; `None` when there is no such Secret.
+    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, ClusterError>;
+
+    /// The flow as last seen, with its status.
+    fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>>;
+
+    /// Writes the status durably before it returns: a create that is about to begin is recorded by it. A status equal to
+    /// the stored one is not written again.
+    async fn write_flow_status(&self, flow: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError>;
+
+    /// As [`Cluster::write_flow_status`].
+    async fn write_destination_status(
+        &self,
+        destination: &EngageDestination,
+        status: &EngageDestinationStatus,
+    ) -> Result<(), ClusterError>;
+
+    /// Whether a gateway serves this generation of the destination, or why none does.
+    fn programmed(&self, destination: &EngageDestination) -> Programmed;
+}
+
+/// What is known of the gateways that would serve a destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Programmed {
+    /// A gateway has this generation in its table.
+    Yes,
+    /// A gateway runs and has not taken this generation in yet.
+    NotYet,
+    /// No gateway runs.
+    NoGateway,
+}

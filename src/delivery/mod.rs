@@ -1,0 +1,3 @@
+//! How one event becomes at most one effect at Twilio: what is decided, what is sent, and what is remembered of it.
+
+pub mod destination;

@@ -1,0 +1,1 @@
+//! The Studio flow definition as plain data: parse, canonical form, comparison, references. No I/O.

@@ -1,0 +1,248 @@
+//! Conversations, <https://www.twilio.com/docs/conversations/api>: the few calls that open one with a WhatsApp customer.
+
+use serde::Deserialize;
+
+use crate::twilio::{
+    E164, Product, TwilioClient, TwilioError,
+    sid::{ContentSid, ConversationSid, FlowSid},
+};
+
+/// Error codes of the Conversations API that decide something here.
+pub mod code {
+    /// A conversation with this UniqueName exists.
+    pub const UNIQUE_NAME_TAKEN: i64 = 50_353;
+    /// The customer's and our number already talk in another active conversation.
+    pub const PAIR_IN_USE: i64 = 50_416;
+    /// The participant is there already.
+    pub const PARTICIPANT_EXISTS: i64 = 50_433;
+    /// The conversation is closed for good.
+    pub const CLOSED: i64 = 50_377;
+}
+
+/// A conversation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Conversation {
+    pub sid: ConversationSid,
+    #[serde(default)]
+    pub unique_name: Option<String>,
+    /// `active`, `inactive`, `closed` or `initializing`.
+    #[serde(default)]
+    pub state: Option<String>,
+}
+
+impl Conversation {
+    /// Whether it is closed, which is final.
+    pub fn is_closed(&self) -> bool {
+        self.state.as_deref() == Some("closed")
+    }
+}
+
+/// A conversation that one address takes part in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ParticipantConversation {
+    pub conversation_sid: ConversationSid,
+    #[serde(default)]
+    pub conversation_unique_name: Option<String>,
+    #[serde(default)]
+    pub conversation_state: Option<String>,
+    #[serde(default)]
+    pub participant_messaging_binding: Option<MessagingBinding>,
+}
+
+/// The customer's address and ours.
+#[derive(Debug, Clone, Deserialize)]
+pub struct MessagingBinding {
+    #[serde(default)]
+    pub address: Option<String>,
+    #[serde(default)]
+    pub proxy_address: Option<String>,
+}
+
+/// A participant of a conversation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Participant {
+    pub sid: String,
+    #[serde(default)]
+    pub messaging_binding: Option<MessagingBinding>,
+}
+
+/// A webhook of one conversation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConversationWebhook {
+    pub sid: String,
+    #[serde(default)]
+    pub target: Option<String>,
+    #[serde(default)]
+    pub configuration: Option<WebhookConfiguration>,
+}
+
+/// What a webhook calls; for a flow only its SID.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WebhookConfiguration {
+    #[serde(default)]
+    pub flow_sid: Option<String>,
+}
+
+impl ConversationWebhook {
+    /// Whether it starts this flow.
+    pub fn starts(&self, flow: &FlowSid) -> bool {
+        self.target.as_deref() == Some("studio")
+            && self.configuration.as_ref().and_then(|c| c.flow_sid.as_deref()) == Some(flow.as_str())
+    }
+}
+
+/// A message inside a conversation.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConversationMessage {
+    pub sid: String,
+    /// JSON as text.
+    #[serde(default)]
+    pub attributes: Option<String>,
+}
+
+/// What a new conversation is made with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewConversation {
+    pub unique_name: String,
+    pub friendly_name: String,
+    /// JSON as text.
+    pub attributes: String,
+    /// Seconds without activity until it closes; zero for never.
+    pub close_after: i64,
+}
+
+impl NewConversation {
+    /// The form fields, in the order in which they are sent. A timer needs `State` beside it (error 50382).
+    pub fn form(&self) -> Vec<(&'static str, String)> {
+        let mut form = vec![
+            ("UniqueName", self.unique_name.clone()),
+            ("FriendlyName", self.friendly_name.clone()),
+            ("Attributes", self.attributes.clone()),
+        ];
+        if self.close_after > 0 {
+            form.push(("State", "active".into()));
+            form.push(("Timers.Closed", format!("PT{}S", self.close_after)));
+        }
+        form
+    }
+}
+
+/// A template sent inside a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewConversationMessage {
+    pub content: ContentSid,
+    /// JSON object of placeholder and value; absent when the template has none.
+    pub content_variables: Option<String>,
+    /// JSON as text, by which the message is found again.
+    pub attributes: String,
+}
+
+impl NewConversationMessage {
+    /// The form fields, in the order in which they are sent.
+    pub fn form(&self) -> Vec<(&'static str, String)> {
+        let mut form = vec![("ContentSid", self.content.to_string())];
+        if let Some(variables) = &self.content_variables {
+            form.push(("ContentVariables", variables.clone()));
+        }
+        form.push(("Attributes", self.attributes.clone()));
+        form
+    }
+}
+
+impl TwilioClient {
+    pub async fn create_conversation(&self, conversation: &NewConversation) -> Result<Conversation, TwilioError> {
+        self.post_owned(Product::Conversations, "/v1/Conversations", conversation.form()).await
+    }
+
+    /// The conversation of that unique name, if there is one.
+    pub async fn conversation_by_unique_name(&self, unique_name: &str) -> Result<Option<Conversation>, TwilioError> {
+        found(self.get(Product::Conversations, &format!("/v1/Conversations/{unique_name}")).await)
+    }
+
+    /// Removes a conversation; one that is gone already is fine.
+    pub async fn delete_conversation(&self, sid: &ConversationSid) -> Result<(), TwilioError> {
+        match self.delete(Product::Conversations, &format!("/v1/Conversations/{sid}")).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The conversations in which this customer takes part by WhatsApp, closed ones included.
+    pub async fn conversations_of(&self, customer: &E164) -> Result<Vec<ParticipantConversation>, TwilioError> {
+        let address = customer.whatsapp();
+        let query = [("Address", address.as_str()), ("PageSize", "50")];
+        self.list(Product::Conversations, "/v1/ParticipantConversations", &query).await
+    }
+
+    pub async fn conversation_webhooks(&self, sid: &ConversationSid) -> Result<Vec<ConversationWebhook>, TwilioError> {
+        self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Webhooks"), &[("PageSize", "5")]).await
+    }
+
+    /// Lets replies in the conversation start `flow`.
+    pub async fn add_studio_webhook(
+        &self,
+        sid: &ConversationSid,
+        flow: &FlowSid,
+    ) -> Result<ConversationWebhook, TwilioError> {
+        let form = [("Target", "studio"), ("Configuration.FlowSid", flow.as_str())];
+        self.post(Product::Conversations, &format!("/v1/Conversations/{sid}/Webhooks"), &form).await
+    }
+
+    pub async fn delete_conversation_webhook(&self, sid: &ConversationSid, webhook: &str) -> Result<(), TwilioError> {
+        match self.delete(Product::Conversations, &format!("/v1/Conversations/{sid}/Webhooks/{webhook}")).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Adds the customer, who talks to our number `proxy`. Nothing is sent to the customer by it.
+    pub async fn add_participant(
+        &self,
+        sid: &ConversationSid,
+        customer: &E164,
+        proxy: &E164,
+    ) -> Result<Participant, TwilioError> {
+        let (address, proxy_address) = (customer.whatsapp(), proxy.whatsapp());
+        let form = [
+            ("MessagingBinding.Address", address.as_str()),
+            ("MessagingBinding.ProxyAddress", proxy_address.as_str()),
+        ];
+        self.post(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &form).await
+    }
+
+    pub async fn participants(&self, sid: &ConversationSid) -> Result<Vec<Participant>, TwilioError> {
+        self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &[("PageSize", "100")]).await
+    }
+
+    /// Sends a template inside the conversation. No webhook fires for it, since the request does not ask for one.
+    pub async fn create_conversation_message(
+        &self,
+        sid: &ConversationSid,
+        message: &NewConversationMessage,
+    ) -> Result<ConversationMessage, TwilioError> {
+        self.post_owned(Product::Conversations, &format!("/v1/Conversations/{sid}/Messages"), message.form()).await
+    }
+
+    pub async fn conversation_messages(&self, sid: &ConversationSid) -> Result<Vec<ConversationMessage>, TwilioError> {
+        self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Messages"), &[("PageSize", "100")]).await
+    }
+
+    async fn post_owned<T: serde::de::DeserializeOwned>(
+        &self,
+        product: Product,
+        path: &str,
+        form: Vec<(&'static str, String)>,
+    ) -> Result<T, TwilioError> {
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.post(product, path, &form).await
+    }
+}
+
+/// Turns "not found" into `None`.
+pub(super) fn found<T>(result: Result<T, TwilioError>) -> Result<Option<T>, TwilioError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}

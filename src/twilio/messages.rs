@@ -1,0 +1,102 @@
+//! Messages of the 2010 API, <https://www.twilio.com/docs/messaging/api/message-resource>. They have no idempotency key: a
+//! lost answer is settled by looking in the list.
+
+use jiff::{Timestamp, fmt::rfc2822};
+use serde::Deserialize;
+
+use crate::twilio::{
+    E164, Product, TwilioClient, TwilioError,
+    sid::{ContentSid, MessagingServiceSid},
+};
+
+/// A message as the API shows it; only what is needed to know it again.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Message {
+    pub sid: String,
+    #[serde(default)]
+    pub to: Option<String>,
+    #[serde(default)]
+    pub direction: Option<String>,
+    #[serde(default)]
+    pub messaging_service_sid: Option<String>,
+    /// RFC 2822.
+    #[serde(default)]
+    pub date_created: Option<String>,
+    #[serde(default)]
+    pub status: Option<String>,
+}
+
+impl Message {
+    /// When Twilio took the message, where it says so in a form that is understood.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        rfc2822::parse(self.date_created.as_deref()?).ok().map(|zoned| zoned.timestamp())
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct MessagePage {
+    messages: Vec<Message>,
+    #[serde(default)]
+    next_page_uri: Option<String>,
+}
+
+/// Most pages of one recipient's messages that are looked through.
+const MAX_PAGES: usize = 20;
+
+/// A template to one WhatsApp recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    pub to: E164,
+    pub messaging_service: MessagingServiceSid,
+    pub content: ContentSid,
+    /// JSON object of placeholder and value; absent when the template has none.
+    pub content_variables: Option<String>,
+}
+
+impl NewMessage {
+    /// The form fields, in the order in which they are sent.
+    pub fn form(&self) -> Vec<(&'static str, String)> {
+        let mut form = vec![
+            ("To", self.to.whatsapp()),
+            ("MessagingServiceSid", self.messaging_service.to_string()),
+            ("ContentSid", self.content.to_string()),
+        ];
+        if let Some(variables) = &self.content_variables {
+            form.push(("ContentVariables", variables.clone()));
+        }
+        form
+    }
+}
+
+impl TwilioClient {
+    /// Sends a template.
+    pub async fn create_message(&self, message: &NewMessage) -> Result<Message, TwilioError> {
+        let form = message.form();
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.post(Product::Api, &self.messages_path(), &form).await
+    }
+
+    /// The messages to one WhatsApp recipient, whatever their date: `date_sent`, the only date that can be filtered by, is
+    /// null for a while. Stops at the first page whose rows are all older than `since`.
+    pub async fn messages_to(&self, to: &E164, since: Timestamp) -> Result<Vec<Message>, TwilioError> {
+        let path = self.messages_path();
+        let to = to.whatsapp();
+        let mut page: MessagePage =
+            self.get_with(Product::Api, &path, &[("To", &to), ("PageSize", "100")]).await?;
+        let mut found = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let older = |message: &Message| message.created_at().is_some_and(|at| at < since);
+            let only_older = !page.messages.is_empty() && page.messages.iter().all(older);
+            found.extend(page.messages.into_iter().filter(|message| !older(message)));
+            match page.next_page_uri {
+                Some(next) if !only_older => page = self.get(Product::Api, &next).await?,
+                _ => return Ok(found),
+            }
+        }
+        Err(TwilioError::NotUnderstood { status: 200, problem: "more messages to one recipient than are looked through".into() })
+    }
+
+    fn messages_path(&self) -> String {
+        format!("/2010-04-01/Accounts/{}/Messages.json", self.account())
+    }
+}

@@ -1,0 +1,20 @@
+//! Twilio's REST API: one client for authentication, encoding, paging and the class of each failure, and one file for
+//! each product with the few calls that are needed.
+
+pub mod address;
+pub mod client;
+pub mod content;
+pub mod conversations;
+pub mod credentials;
+pub mod error;
+pub mod flex;
+pub mod messages;
+pub mod messaging;
+pub mod sid;
+pub mod studio;
+pub mod taskrouter;
+
+pub use address::E164;
+pub use client::{BaseUrls, Product, TwilioClient, TwilioClients};
+pub use credentials::TwilioCredentials;
+pub use error::{ApiError, TwilioError};

@@ -1,0 +1,117 @@
+//! Studio flows, <https://www.twilio.com/docs/studio/rest-api/v2/flow>. Every save makes a revision and replaces the whole
+//! definition; there is no precondition and no lookup by name.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::conversations::found;
+use crate::twilio::{Product, TwilioClient, TwilioError, sid::FlowSid};
+
+/// Error code of a definition that Studio refuses.
+pub const DEFINITION_INVALID: i64 = 81_022;
+
+/// A flow, or one revision of it. In lists `definition` and `commit_message` are null.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Flow {
+    pub sid: FlowSid,
+    #[serde(default)]
+    pub friendly_name: Option<String>,
+    #[serde(default)]
+    pub definition: Option<Value>,
+    /// `draft` or `published`.
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub revision: Option<i64>,
+    #[serde(default)]
+    pub commit_message: Option<String>,
+    /// `US…` of whoever wrote this revision, where the account tells.
+    #[serde(default)]
+    pub author_sid: Option<String>,
+    #[serde(default)]
+    pub valid: Option<bool>,
+    #[serde(default)]
+    pub date_created: Option<String>,
+    #[serde(default)]
+    pub date_updated: Option<String>,
+    #[serde(default)]
+    pub webhook_url: Option<String>,
+}
+
+impl Flow {
+    pub fn is_published(&self) -> bool {
+        self.status.as_deref() == Some("published")
+    }
+}
+
+/// Which revision of a flow is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revision {
+    Number(i64),
+    LatestPublished,
+}
+
+/// What a save sends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlowWrite {
+    pub friendly_name: String,
+    pub publish: bool,
+    /// JSON as text.
+    pub definition: String,
+    pub commit_message: String,
+}
+
+impl FlowWrite {
+    fn form(&self) -> [(&'static str, &str); 4] {
+        [
+            ("FriendlyName", &self.friendly_name),
+            ("Status", if self.publish { "published" } else { "draft" }),
+            ("Definition", &self.definition),
+            ("CommitMessage", &self.commit_message),
+        ]
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Validity {
+    #[serde(default)]
+    valid: bool,
+}
+
+impl TwilioClient {
+    pub async fn flows(&self) -> Result<Vec<Flow>, TwilioError> {
+        self.list(Product::Studio, "/v2/Flows", &[("PageSize", "1000")]).await
+    }
+
+    /// The flow at its latest revision, draft or published.
+    pub async fn flow(&self, sid: &FlowSid) -> Result<Option<Flow>, TwilioError> {
+        found(self.get(Product::Studio, &format!("/v2/Flows/{sid}")).await)
+    }
+
+    /// One revision; `None` when it does not exist (`LatestPublished` of a flow that never was).
+    pub async fn flow_revision(&self, sid: &FlowSid, revision: Revision) -> Result<Option<Flow>, TwilioError> {
+        let revision = match revision {
+            Revision::Number(number) => number.to_string(),
+            Revision::LatestPublished => "LatestPublished".to_owned(),
+        };
+        found(self.get(Product::Studio, &format!("/v2/Flows/{sid}/Revisions/{revision}")).await)
+    }
+
+    /// Asks Studio whether it would take this; what it would not is error [`DEFINITION_INVALID`].
+    pub async fn validate_flow(&self, write: &FlowWrite) -> Result<(), TwilioError> {
+        let answer: Validity = self.post(Product::Studio, "/v2/Flows/Validate", &write.form()).await?;
+        if answer.valid {
+            Ok(())
+        } else {
+            Err(TwilioError::NotUnderstood { status: 200, problem: "neither valid nor an error".into() })
+        }
+    }
+
+    pub async fn create_flow(&self, write: &FlowWrite) -> Result<Flow, TwilioError> {
+        self.post(Product::Studio, "/v2/Flows", &write.form()).await
+    }
+
+    pub async fn update_flow(&self, sid: &FlowSid, write: &FlowWrite) -> Result<Flow, TwilioError> {
+        self.post(Product::Studio, &format!("/v2/Flows/{sid}"), &write.form()).await
+    }
+}
