@@ -9,5 +9,6 @@
 pub mod api;
 pub mod controller;
 pub mod delivery;
+pub mod segment;
 pub mod studio;
 pub mod twilio;
