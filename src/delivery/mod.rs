@@ -2,6 +2,11 @@
 
 pub mod condition;
 pub mod destination;
+pub mod fault;
+pub mod journal;
 mod lenient;
+pub mod outcome;
 pub mod phone;
+pub mod plan;
 pub mod template;
+pub mod variables;
