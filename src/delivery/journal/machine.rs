@@ -209,9 +209,6 @@ fn change(entry: Option<&Entry>, to: impl FnOnce(&Entry) -> Option<Entry>) -> (O
     }
 }
 
-/// Most attempts of one event whose effect was never seen.
-pub const MAX_ATTEMPTS: u32 = 3;
-
 /// What follows when Twilio does not show an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterAbsence {
@@ -223,15 +220,12 @@ pub enum AfterAbsence {
     Park,
 }
 
-/// Decides what the absence of an attempt's effect means, `silent` after the last moment at which a byte of it can have
-/// left. `last` is whether no further attempt is allowed.
-pub fn after_absence(attempt: &Attempt, attempts: u32, silent: Duration) -> AfterAbsence {
-    if silent < attempt.settle {
-        return AfterAbsence::LookAgain { after: attempt.settle.saturating_sub(silent) };
-    }
+/// Decides what the absence of an attempt's effect means, `silent` after the last moment at which a byte of it can have left.
+pub fn after_absence(attempt: &Attempt, silent: Duration) -> AfterAbsence {
     match attempt.on_unknown {
-        OnUnknownOutcome::Resend if attempts < MAX_ATTEMPTS => AfterAbsence::Resend,
-        OnUnknownOutcome::Resend | OnUnknownOutcome::Park => AfterAbsence::Park,
+        _ if silent < attempt.settle => AfterAbsence::LookAgain { after: attempt.settle.saturating_sub(silent) },
+        OnUnknownOutcome::Resend => AfterAbsence::Resend,
+        OnUnknownOutcome::Park => AfterAbsence::Park,
     }
 }
 
@@ -331,13 +325,12 @@ mod tests {
     }
 
     #[test]
-    fn absence_is_believed_only_after_settling_and_only_so_often() {
+    fn absence_is_believed_only_after_settling() {
         let attempt = attempt();
-        let early = after_absence(&attempt, 1, Duration::from_secs(59));
+        let early = after_absence(&attempt, Duration::from_secs(59));
         assert_eq!(early, AfterAbsence::LookAgain { after: Duration::from_secs(1) });
-        assert_eq!(after_absence(&attempt, 1, Duration::from_secs(60)), AfterAbsence::Resend);
-        assert_eq!(after_absence(&attempt, MAX_ATTEMPTS, Duration::from_secs(60)), AfterAbsence::Park);
+        assert_eq!(after_absence(&attempt, Duration::from_secs(60)), AfterAbsence::Resend);
         let park = Attempt { on_unknown: OnUnknownOutcome::Park, ..attempt };
-        assert_eq!(after_absence(&park, 1, Duration::from_secs(60)), AfterAbsence::Park);
+        assert_eq!(after_absence(&park, Duration::from_secs(60)), AfterAbsence::Park);
     }
 }
