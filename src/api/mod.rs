@@ -9,6 +9,7 @@ pub mod annotations;
 pub mod conditions;
 pub mod duration;
 pub mod engage_destination;
+pub mod gate;
 pub mod object_key;
 pub mod reasons;
 pub mod references;

@@ -69,7 +69,7 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> {
         let end = inside.find('}')?;
         let name = &inside[..end];
         let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.: ".contains(c));
-        is_name.then(|| &text[start..start + 2 + end + 1])
+        is_name.then(|| &text[start..=start + 2 + end])
     })
 }
 
