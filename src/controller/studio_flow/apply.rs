@@ -14,7 +14,7 @@ use crate::{
             journal::Journal,
             live::{LiveFlow, LiveRevision},
             marker::Marker,
-            plan::{ForeignRevision, Plan, Refusal, Wait, Why},
+            plan::{ForeignRevision, MAX_WIDGETS, Plan, Refusal, Wait, Why},
             recorded::Recorded,
             validate::Desired,
         },
@@ -28,6 +28,9 @@ use crate::{
 
 /// How soon a read that was not up to date is repeated.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often a flow whose create was interrupted is looked for.
+const LOOK_FOR_CREATED: Duration = Duration::from_secs(10);
 
 /// A plan that was carried out; only this module makes one, so nothing is reported that was not done.
 #[derive(Debug)]
@@ -79,7 +82,7 @@ pub async fn apply(
         Plan::Update { live, why } => work.update(live, why, journal).await?,
         Plan::Wait(what) => {
             let look_again = match what {
-                Wait::CreateUnsettled => recorded.settles_in.unwrap_or(LOOK_AGAIN),
+                Wait::CreateUnsettled => recorded.settles_in.unwrap_or_default().clamp(LOOK_AGAIN, LOOK_FOR_CREATED),
                 Wait::NotVisibleYet | Wait::StaleRead => LOOK_AGAIN,
             };
             return Ok(Applied { outcome: Outcome::Waiting { what, look_again } });
@@ -120,22 +123,23 @@ impl Work<'_> {
             .await?;
         match self.client.create_flow(&write).await {
             Ok(created) => Ok(journal.record(|status| self.written(&created, None, status)).await?),
-            Err(error) => {
-                if error.had_no_effect() {
-                    journal.record(|status| status.pending_create = None).await?;
-                }
+            Err(error) if error.had_no_effect() => {
+                journal.record(|status| status.pending_create = None).await?;
                 Err(FlowError::twilio("create the flow")(error))
             }
+            Err(error) => Err(FlowError::CreateInterrupted(error)),
         }
     }
 
-    /// Puts the flow that carries our marker on record.
+    /// Puts the flow that carries our marker on record. What was known of another one does not hold for it.
     async fn adopt(&self, live: &LiveFlow, journal: &mut Journal<'_>) -> Result<(), FlowError> {
         let account_sid = self.client.account().to_string();
         let adopted = |status: &mut StudioFlowStatus| {
             status.sid = Some(live.sid.to_string());
             status.account_sid = Some(account_sid);
             status.pending_create = None;
+            status.revision = None;
+            status.published_revision = None;
         };
         Ok(journal.record(adopted).await?)
     }
@@ -201,8 +205,9 @@ impl Work<'_> {
     async fn overwritten(&self, live: &LiveFlow, number: i64) -> ForeignRevision {
         let read = self.client.flow_revision(&live.sid, Revision::Number(number)).await;
         let revision = read.ok().flatten().and_then(|flow| LiveRevision::read(&flow, self.marker));
-        let widgets =
-            revision.as_ref().map(|revision| self.desired.definition.widgets_that_differ(&revision.definition, 20));
+        let widgets = revision
+            .as_ref()
+            .map(|revision| self.desired.definition.widgets_that_differ(&revision.definition, MAX_WIDGETS));
         let revision = revision.unwrap_or_else(|| LiveRevision::unread(number));
         ForeignRevision { number, author: revision.author, at: revision.at, widgets: widgets.unwrap_or_default() }
     }

@@ -123,7 +123,7 @@ fn quoted(names: &[&str]) -> String {
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(Arc<TwilioError>) -> FlowError {
-    move |source| FlowError::Twilio { doing, source }
+    move |source| FlowError::LookUp { doing, source }
 }
 
 #[cfg(test)]

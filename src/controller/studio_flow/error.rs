@@ -25,12 +25,22 @@ pub enum FlowError {
     Secret(#[from] SecretProblem),
     #[error("{}", joined(.0.iter().map(|problem| problem.message.clone())))]
     Names(Vec<NameProblem>),
+    /// A name could not be looked up.
+    #[error("failed to {doing}: {source}")]
+    LookUp {
+        doing: &'static str,
+        #[source]
+        source: Arc<TwilioError>,
+    },
     #[error("failed to {doing}: {source}")]
     Twilio {
         doing: &'static str,
         #[source]
         source: Arc<TwilioError>,
     },
+    /// The flow may have been made, or may be yet: it is looked for before anything else.
+    #[error("the answer to the create of the flow was lost: {0}")]
+    CreateInterrupted(#[source] TwilioError),
     /// Studio itself says what is wrong; the places are told by the names of widgets.
     #[error("Studio refuses the definition: {}", joined(.0.iter().cloned()))]
     RefusedByStudio(Vec<String>),
@@ -54,9 +64,12 @@ impl FlowError {
     /// The condition that is not true because of it.
     pub const fn condition(&self) -> &'static str {
         match self {
-            Self::Definition(_) | Self::Fill(_) | Self::RefusedByStudio(_) => conditions::ACCEPTED,
-            Self::Secret(_) | Self::Names(_) => conditions::RESOLVED_REFS,
-            Self::Twilio { doing: _, source: _ } | Self::Cluster(_) => conditions::SYNCED,
+            Self::Definition(_) | Self::Fill(_) => conditions::ACCEPTED,
+            Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => conditions::RESOLVED_REFS,
+            Self::Twilio { doing: _, source: _ }
+            | Self::CreateInterrupted(_)
+            | Self::RefusedByStudio(_)
+            | Self::Cluster(_) => conditions::SYNCED,
         }
     }
 
@@ -67,21 +80,32 @@ impl FlowError {
             Self::Fill(_) => reasons::INVALID_SPEC,
             Self::Secret(problem) => problem.reason(),
             Self::Names(problems) => problems.first().map_or(reasons::REFERENCE_NOT_FOUND, |problem| problem.reason),
-            Self::Twilio { doing: _, source } => reason_of(source),
+            Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => reason_of(source),
+            Self::CreateInterrupted(_) => reasons::CREATE_INTERRUPTED,
             Self::Cluster(_) => reasons::API_UNAVAILABLE,
+        }
+    }
+
+    /// Whether it says nothing about the flow, only that this was not the time to look.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => source.is_transient(),
+            Self::Secret(SecretProblem::Unreadable(_)) | Self::Cluster(_) => true,
+            Self::Secret(SecretProblem::NotFound { .. } | SecretProblem::Key(_))
+            | Self::Definition(_)
+            | Self::Fill(_)
+            | Self::Names(_)
+            | Self::CreateInterrupted(_)
+            | Self::RefusedByStudio(_) => false,
         }
     }
 
     /// Whether waiting or acting helps.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::Definition(_) | Self::Fill(_) | Self::RefusedByStudio(_) | Self::Names(_) => Outlook::Stuck,
-            Self::Secret(SecretProblem::Key(_)) => Outlook::Stuck,
-            Self::Secret(SecretProblem::NotFound { .. } | SecretProblem::Unreadable(_)) | Self::Cluster(_) => {
-                Outlook::Waiting
-            }
-            Self::Twilio { doing: _, source } if source.is_transient() => Outlook::Waiting,
-            Self::Twilio { doing: _, source: _ } => Outlook::Stuck,
+            Self::Secret(SecretProblem::NotFound { .. }) | Self::CreateInterrupted(_) => Outlook::Waiting,
+            error if error.is_transient() => Outlook::Waiting,
+            _ => Outlook::Stuck,
         }
     }
 }

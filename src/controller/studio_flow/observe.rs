@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observed {
     /// The flow that the status names.
-    Known(LiveFlow),
+    Known(Box<LiveFlow>),
     /// A flow that ought to be there is not shown, and may be shortly.
     NotVisibleYet,
     /// No flow is on record, or the one that was is gone: these have the name that it should have.
@@ -45,7 +45,7 @@ pub async fn observe(
 ) -> Result<Observed, FlowError> {
     if let Some(sid) = &recorded.sid {
         match live_flow(sid, marker, client).await.map_err(FlowError::twilio("read the flow"))? {
-            Some(live) => return Ok(Observed::Known(live)),
+            Some(live) => return Ok(Observed::Known(Box::new(live))),
             None if !recorded.settled() => return Ok(Observed::NotVisibleYet),
             None => {}
         }

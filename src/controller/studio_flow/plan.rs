@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Most widgets that a report of drift names.
-const MAX_WIDGETS: usize = 20;
+pub const MAX_WIDGETS: usize = 20;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,8 +134,8 @@ fn compare(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option<Wh
 fn foreign_draft(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option<ForeignRevision> {
     let latest = &live.latest;
     let serves = live.published.as_ref().is_some_and(|published| published.number == latest.number);
-    let counts = !(desired.publish && serves) && !means(desired, recorded, latest) && is_foreign(recorded, latest);
-    counts.then(|| foreign(desired, latest))
+    let answers = (desired.publish && serves) || means(desired, recorded, latest);
+    (!answers && is_foreign(recorded, latest)).then(|| foreign(desired, latest))
 }
 
 /// Whether a revision means what the spec says: by its own meaning, or because it is what Studio made of it when it was

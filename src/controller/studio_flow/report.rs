@@ -26,6 +26,8 @@ use crate::{
 
 /// A Secret that is missing is looked for this often: nothing tells of one that has come.
 const MISSING_AGAIN: Duration = Duration::from_secs(15);
+/// How soon a flow whose create was interrupted is looked for.
+const CREATED_AGAIN: Duration = Duration::from_secs(2);
 
 /// Writes what came of it. What may succeed when it is repeated soon is the error that is returned.
 pub async fn report(
@@ -47,9 +49,10 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
         }),
         Err(FlowError::Cluster(error) | FlowError::Secret(SecretProblem::Unreadable(error))) => Err(error.into()),
         Err(FlowError::Secret(_)) => Ok(Requeue::within(MISSING_AGAIN, interval)),
-        Err(FlowError::Twilio { doing, source }) if source.is_transient() => {
+        Err(FlowError::Twilio { doing, source } | FlowError::LookUp { doing, source }) if source.is_transient() => {
             Err(ReconcileError::Twilio { doing, source })
         }
+        Err(FlowError::CreateInterrupted(_)) => Ok(Requeue::within(CREATED_AGAIN, interval)),
         Err(_) => Ok(Requeue::resync(interval)),
     }
 }
@@ -70,7 +73,7 @@ fn compose(
             passed(&mut writer, &[conditions::ACCEPTED, conditions::RESOLVED_REFS]);
             write_outcome(applied.outcome(), publish, status, &mut writer);
         }
-        Err(error) if error.outlook() == Outlook::Waiting && writer.holds(conditions::SYNCED) => {
+        Err(error) if error.is_transient() && writer.holds(conditions::SYNCED) => {
             let since = status.unchecked_since.get_or_insert_with(|| writer.time()).clone();
             let message = format!("was in step, and could not be compared again since {since}: {error}");
             writer.set(conditions::SYNCED, Truth::True, error.reason(), message.clone());
@@ -110,6 +113,9 @@ fn write_outcome(outcome: &Outcome, publish: bool, status: &StudioFlowStatus, wr
             writer.set(conditions::SYNCED, Truth::True, reason, message.clone());
             writer.ready(if publish { reasons::READY } else { reasons::DRAFT }, message);
         }
+        // What was written is known from the answer to the write; a reader that lags behind takes nothing from that.
+        Outcome::Waiting { what: Wait::NotVisibleYet | Wait::StaleRead, look_again: _ }
+            if writer.holds(conditions::SYNCED) => {}
         Outcome::Waiting { what, look_again: _ } => {
             let (reason, message) = match what {
                 Wait::NotVisibleYet => {
