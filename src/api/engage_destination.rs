@@ -323,6 +323,9 @@ pub struct EngageDestinationStatus {
     /// The flow that a reply starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowStatus>,
+    /// Since when the account could not be asked, RFC 3339; absent while it can. What was verified before holds meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchecked_since: Option<String>,
     /// `Ready` sums up; `Accepted`, `ResolvedRefs`, `Verified` and `Programmed` say at which step it stands, `Reconciling`
     /// and `Stalled` whether waiting or acting helps.
     #[serde(default)]

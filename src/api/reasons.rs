@@ -16,6 +16,7 @@ pub mod condition {
     pub const CHECK_FAILED: &str = "CheckFailed";
     pub const SUSPENDED: &str = "Suspended";
     pub const PROGRAMMED: &str = "Programmed";
+    pub const PENDING: &str = "Pending";
     pub const NO_GATEWAY: &str = "NoGateway";
     pub const MEMORY_JOURNAL: &str = "MemoryJournal";
 

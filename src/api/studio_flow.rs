@@ -86,6 +86,16 @@ pub struct StudioFlowStatus {
     /// SHA-256 of the canonical form of the definition last written or agreed with, ids filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition_hash: Option<String>,
+    /// SHA-256 of the canonical form of what Studio made of that definition. It differs from `definitionHash` where Studio
+    /// adds defaults of its own, which is no edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_hash: Option<String>,
+    /// When the operator last wrote to the flow, RFC 3339. What is read shortly after may be older than the write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_write_time: Option<String>,
+    /// Since when the account could not be asked, RFC 3339; absent while it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unchecked_since: Option<String>,
     /// Address that starts the flow for a number or sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,

@@ -1,0 +1,174 @@
+//! What resources ask about a Twilio account, each through the answers that are [shared](super::shared_read).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::shared_read::{Asker, Shared};
+pub use super::shared_read::{Freshness, Look};
+use crate::{
+    studio::FlowDefinition,
+    twilio::{
+        E164, TwilioClient, TwilioClients, TwilioCredentials,
+        messaging::WhatsAppSender,
+        sid::{AccountSid, ContentSid, FlowSid, MessagingServiceSid},
+        studio::Revision,
+        taskrouter::{TaskChannel, Workflow, Workspace},
+    },
+};
+
+/// A content template with its approval.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub name: Option<String>,
+    pub placeholders: BTreeSet<String>,
+    /// As Twilio words it; `None` when it was never submitted.
+    pub approval: Option<String>,
+    pub rejection_reason: Option<String>,
+}
+
+/// A flow as far as a destination cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowFacts {
+    /// `None` when no revision was ever published.
+    pub published: Option<PublishedFlow>,
+}
+
+/// The revision that serves customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedFlow {
+    pub revision: Option<i64>,
+    /// Whether a message in a conversation starts it.
+    pub connects_conversations: bool,
+}
+
+/// The answers of all accounts.
+#[derive(Clone)]
+pub struct Accounts {
+    twilio: TwilioClients,
+    answers: Arc<Answers>,
+}
+
+struct Answers {
+    services: Shared<MessagingServiceSid, Option<Arc<[E164]>>>,
+    templates: Shared<ContentSid, Option<Arc<Template>>>,
+    senders: Shared<(), Arc<[WhatsAppSender]>>,
+    flows: Shared<FlowSid, Option<FlowFacts>>,
+    flex_workspaces: Shared<(), Option<Arc<str>>>,
+    workspaces: Shared<(), Arc<[Workspace]>>,
+    workflows: Shared<String, Arc<[Workflow]>>,
+    task_channels: Shared<String, Arc<[TaskChannel]>>,
+}
+
+impl Accounts {
+    pub fn new(twilio: TwilioClients) -> Self {
+        let answers = Answers {
+            services: Shared::new(),
+            templates: Shared::new(),
+            senders: Shared::new(),
+            flows: Shared::new(),
+            flex_workspaces: Shared::new(),
+            workspaces: Shared::new(),
+            workflows: Shared::new(),
+            task_channels: Shared::new(),
+        };
+        Self { twilio, answers: Arc::new(answers) }
+    }
+
+    /// The account that `credentials` open.
+    pub fn open(&self, credentials: TwilioCredentials, freshness: Freshness) -> Account {
+        let asker = Asker::of(&credentials);
+        let client = self.twilio.with(Arc::new(credentials));
+        Account { client, asker, freshness, answers: Arc::clone(&self.answers) }
+    }
+}
+
+/// One account, asked with one set of credentials.
+#[derive(Clone)]
+pub struct Account {
+    client: TwilioClient,
+    asker: Asker,
+    freshness: Freshness,
+    answers: Arc<Answers>,
+}
+
+impl Account {
+    pub fn sid(&self) -> &AccountSid {
+        self.client.account()
+    }
+
+    /// The client, for what is not shared.
+    pub const fn client(&self) -> &TwilioClient {
+        &self.client
+    }
+
+    /// The WhatsApp senders of a Messaging Service; `None` when there is no such service.
+    pub async fn senders_of_service(&self, sid: &MessagingServiceSid) -> Look<Option<Arc<[E164]>>> {
+        let ask = async {
+            match self.client.messaging_service(sid).await? {
+                Some(_) => Ok(Some(self.client.whatsapp_senders_of(sid).await?.into())),
+                None => Ok(None),
+            }
+        };
+        self.answers.services.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
+    /// A template and its approval; `None` when there is no such template.
+    pub async fn template(&self, sid: &ContentSid) -> Look<Option<Arc<Template>>> {
+        let ask = async {
+            let Some(content) = self.client.content(sid).await? else { return Ok(None) };
+            let approval = self.client.whatsapp_approval(sid).await?;
+            let (approval, rejection_reason) = match approval {
+                Some(approval) => (approval.status, approval.rejection_reason),
+                None => (None, None),
+            };
+            let placeholders = content.placeholders();
+            Ok(Some(Arc::new(Template { name: content.friendly_name, placeholders, approval, rejection_reason })))
+        };
+        self.answers.templates.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
+    /// Every WhatsApp sender of the account.
+    pub async fn senders(&self) -> Look<Arc<[WhatsAppSender]>> {
+        let ask = async { Ok(self.client.whatsapp_senders().await?.into()) };
+        self.answers.senders.read(self.asker, self.freshness, (), ask).await
+    }
+
+    /// What serves customers of a flow; `None` when there is no such flow.
+    pub async fn flow(&self, sid: &FlowSid) -> Look<Option<FlowFacts>> {
+        let ask = async {
+            let Some(published) = self.client.flow_revision(sid, Revision::LatestPublished).await? else {
+                return Ok(self.client.flow(sid).await?.map(|_| FlowFacts { published: None }));
+            };
+            let definition = published.definition.as_ref().and_then(serde_json::Value::as_object);
+            let connects_conversations = definition.is_some_and(|fields| {
+                FlowDefinition::observed(fields.clone()).trigger_connects("incomingConversationMessage")
+            });
+            let published = PublishedFlow { revision: published.revision, connects_conversations };
+            Ok(Some(FlowFacts { published: Some(published) }))
+        };
+        self.answers.flows.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
+    /// SID of the workspace that Flex works in; `None` when the account has no Flex.
+    pub async fn flex_workspace(&self) -> Look<Option<Arc<str>>> {
+        let ask = async {
+            let configuration = self.client.flex_configuration().await?;
+            Ok(configuration.and_then(|configuration| configuration.taskrouter_workspace_sid).map(Into::into))
+        };
+        self.answers.flex_workspaces.read(self.asker, self.freshness, (), ask).await
+    }
+
+    pub async fn workspaces(&self) -> Look<Arc<[Workspace]>> {
+        let ask = async { Ok(self.client.workspaces().await?.into()) };
+        self.answers.workspaces.read(self.asker, self.freshness, (), ask).await
+    }
+
+    pub async fn workflows(&self, workspace: &str) -> Look<Arc<[Workflow]>> {
+        let ask = async { Ok(self.client.workflows(workspace).await?.into()) };
+        self.answers.workflows.read(self.asker, self.freshness, workspace.to_owned(), ask).await
+    }
+
+    pub async fn task_channels(&self, workspace: &str) -> Look<Arc<[TaskChannel]>> {
+        let ask = async { Ok(self.client.task_channels(workspace).await?.into()) };
+        self.answers.task_channels.read(self.asker, self.freshness, workspace.to_owned(), ask).await
+    }
+}

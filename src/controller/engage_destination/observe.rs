@@ -1,0 +1,118 @@
+//! Looks at the account: only at what the action uses, all at once, and through the answers that resources share.
+
+use std::sync::Arc;
+
+use crate::{
+    api::{
+        EngageDestination, StudioFlow, conditions,
+        engage_destination::{Conversation, Whatsapp},
+    },
+    controller::{
+        account::{Account, FlowFacts, Freshness, Look, Template},
+        context::Context,
+        engage_destination::dereference::References,
+    },
+    twilio::{E164, messaging::WhatsAppSender, sid::AccountSid},
+};
+
+/// What was seen of the account; absent is what the action does not use.
+#[derive(Debug)]
+pub struct Observed {
+    /// WhatsApp senders of the Messaging Service; `Ok(None)` when there is no such service.
+    pub service: Option<Look<Option<Arc<[E164]>>>>,
+    /// The template; `Ok(None)` when there is none of that SID.
+    pub template: Option<Look<Option<Arc<Template>>>>,
+    /// Every WhatsApp sender of the account.
+    pub senders: Option<Look<Arc<[WhatsAppSender]>>>,
+    pub flow: Option<ObservedFlow>,
+}
+
+/// What was seen of the flow that a reply starts.
+#[derive(Debug)]
+pub enum ObservedFlow {
+    /// Its StudioFlow has not made it yet.
+    NotProvisioned { name: String },
+    /// Its StudioFlow works in another account than the destination.
+    InOtherAccount { name: String, theirs: String, ours: AccountSid },
+    /// The account was asked; `Ok(None)` when it has no such flow.
+    Asked { sid: String, managed_by: Option<String>, found: Look<Option<FlowFacts>> },
+}
+
+/// Asks what the action uses.
+pub async fn observe(destination: &EngageDestination, references: &References, context: &Context) -> Observed {
+    let References { credentials, flow } = references;
+    let account = context.accounts.open(credentials.clone(), freshness(destination));
+    match (&destination.spec.whatsapp, &destination.spec.conversation) {
+        (Some(whatsapp), _) => observe_whatsapp(whatsapp, &account).await,
+        (None, Some(conversation)) => observe_conversation(conversation, flow.as_deref(), &account).await,
+        (None, None) => Observed { service: None, template: None, senders: None, flow: None },
+    }
+}
+
+/// A destination that was fine in this very form may hear what another was told a moment ago.
+fn freshness(destination: &EngageDestination) -> Freshness {
+    let generation = destination.metadata.generation;
+    let conditions = destination.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let verified = conditions::find(conditions, conditions::VERIFIED);
+    if verified.is_some_and(|verified| {
+        verified.observed_generation == generation && verified.status == conditions::Truth::True.as_str()
+    }) {
+        Freshness::Shared
+    } else {
+        Freshness::Recent
+    }
+}
+
+async fn observe_whatsapp(whatsapp: &Whatsapp, account: &Account) -> Observed {
+    let service = async {
+        let sid = whatsapp.messaging_service_sid.parse().ok()?;
+        Some(account.senders_of_service(&sid).await)
+    };
+    let (service, template) = futures::future::join(service, template(&whatsapp.content_sid, account)).await;
+    Observed { service, template, senders: None, flow: None }
+}
+
+async fn observe_conversation(
+    conversation: &Conversation,
+    managed: Option<&StudioFlow>,
+    account: &Account,
+) -> Observed {
+    let opening = async {
+        match &conversation.opening_message {
+            Some(message) => template(&message.content_sid, account).await,
+            None => None,
+        }
+    };
+    let (template, senders, flow) =
+        futures::future::join3(opening, account.senders(), observe_flow(conversation, managed, account)).await;
+    Observed { service: None, template, senders: Some(senders), flow }
+}
+
+/// A SID that does not parse was refused by `validate`; there is nothing to ask.
+async fn template(content_sid: &str, account: &Account) -> Option<Look<Option<Arc<Template>>>> {
+    let sid = content_sid.parse().ok()?;
+    Some(account.template(&sid).await)
+}
+
+async fn observe_flow(
+    conversation: &Conversation,
+    managed: Option<&StudioFlow>,
+    account: &Account,
+) -> Option<ObservedFlow> {
+    let Some(managed) = managed else {
+        let sid = conversation.flow_sid.as_ref()?;
+        let found = account.flow(&sid.parse().ok()?).await;
+        return Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: None, found });
+    };
+    let name = managed.metadata.name.clone().unwrap_or_default();
+    let status = managed.status.as_ref();
+    let Some(sid) = status.and_then(|status| status.sid.as_ref()) else {
+        return Some(ObservedFlow::NotProvisioned { name });
+    };
+    let theirs = status.and_then(|status| status.account_sid.as_deref());
+    if let Some(theirs) = theirs.filter(|theirs| *theirs != account.sid().as_str()) {
+        return Some(ObservedFlow::InOtherAccount { name, theirs: theirs.to_owned(), ours: account.sid().clone() });
+    }
+    let found = account.flow(&sid.parse().ok()?).await;
+    Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: Some(name), found })
+}

@@ -1,0 +1,119 @@
+//! What a destination's status says of what was found. Pure: the same findings and the same time give the same status.
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    api::{
+        EngageDestination, EngageDestinationStatus,
+        admission::Rejection,
+        engage_destination::{ContentStatus, FlowStatus},
+    },
+    controller::{
+        cluster::Programmed,
+        condition_writer::ConditionWriter,
+        engage_destination::{
+            conditions,
+            dereference::{References, Unresolved},
+            observe::{Observed, ObservedFlow},
+            verify::Verdict,
+        },
+    },
+    delivery::destination::Destination,
+    twilio::E164,
+};
+
+/// What the steps found.
+#[derive(Debug)]
+pub struct Findings {
+    pub references: Result<References, Unresolved>,
+    pub accepted: Result<Destination, Vec<Rejection>>,
+    /// Absent where there was nothing to check yet.
+    pub checked: Option<(Observed, Verdict)>,
+}
+
+/// What does not come from the destination or its account.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    pub url: String,
+    pub programmed: Programmed,
+    pub journal_durable: bool,
+    pub now: Timestamp,
+}
+
+/// The status that follows from the findings.
+pub fn compose(destination: &EngageDestination, findings: &Findings, around: &Surroundings) -> EngageDestinationStatus {
+    let Findings { references, accepted, checked } = findings;
+    let generation = destination.metadata.generation;
+    let before = destination.status.clone().unwrap_or_default();
+    let verdict = checked.as_ref().map(|(_, verdict)| verdict);
+    let mut writer = ConditionWriter::new(before.conditions.clone(), generation, around.now);
+    let accepted = conditions::accepted(accepted, &mut writer);
+    let (verified, unchecked_since) = conditions::verified(&before, verdict, references, &mut writer);
+    let references = conditions::references(references, &mut writer);
+    let programmed = conditions::programmed(&around.programmed, &mut writer);
+    conditions::durable(around.journal_durable, &mut writer);
+    let mut status = EngageDestinationStatus {
+        observed_generation: generation,
+        url: Some(around.url.clone()),
+        unchecked_since,
+        conditions: writer.conditions().to_vec(),
+        ..seen(destination, &before, checked.as_ref().map(|(observed, _)| observed))
+    };
+    conditions::ready(destination, &status, &around.url, [accepted, references, verified, programmed], &mut writer);
+    status.conditions = writer.into_conditions();
+    status
+}
+
+/// What was seen of the account; what could not be seen this time stays as it was, as long as the spec still means it.
+fn seen(
+    destination: &EngageDestination,
+    before: &EngageDestinationStatus,
+    observed: Option<&Observed>,
+) -> EngageDestinationStatus {
+    let same_spec = before.observed_generation == destination.metadata.generation;
+    let mut status = EngageDestinationStatus::default();
+    if same_spec {
+        status.senders.clone_from(&before.senders);
+        status.content.clone_from(&before.content);
+        status.flow.clone_from(&before.flow);
+    }
+    let Some(Observed { service, template, senders: _, flow }) = observed else { return status };
+    let spec = &destination.spec;
+    if let Some(conversation) = &spec.conversation {
+        let numbers = conversation.twilio_number.iter().filter_map(|number| number.parse::<E164>().ok());
+        status.senders = numbers.map(|number| number.as_str().to_owned()).collect();
+    } else if let Some(Ok(senders)) = service {
+        status.senders =
+            senders.iter().flat_map(|senders| senders.iter()).map(|sender| sender.as_str().to_owned()).collect();
+    }
+    if let Some(Ok(template)) = template {
+        let opening = spec.conversation.as_ref().and_then(|conversation| conversation.opening_message.as_ref());
+        let sid = spec
+            .whatsapp
+            .as_ref()
+            .map(|whatsapp| &whatsapp.content_sid)
+            .or(opening.map(|opening| &opening.content_sid));
+        status.content = template.as_ref().zip(sid).map(|(template, sid)| ContentStatus {
+            sid: sid.clone(),
+            name: template.name.clone(),
+            approval_status: Some(template.approval.clone().unwrap_or_else(|| "unsubmitted".into())),
+            variables: template.placeholders.iter().cloned().collect(),
+        });
+    }
+    if let Some(flow) = flow {
+        let known = status.flow.take();
+        status.flow = match flow {
+            ObservedFlow::NotProvisioned { name: _ } | ObservedFlow::InOtherAccount { name: _, theirs: _, ours: _ } => {
+                None
+            }
+            ObservedFlow::Asked { sid, managed_by: _, found } => {
+                let revision = match found {
+                    Ok(facts) => facts.and_then(|facts| facts.published).and_then(|published| published.revision),
+                    Err(_) => known.filter(|known| known.sid == *sid).and_then(|known| known.revision),
+                };
+                Some(FlowStatus { sid: sid.clone(), revision })
+            }
+        };
+    }
+    status
+}

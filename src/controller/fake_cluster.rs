@@ -1,0 +1,72 @@
+//! A cluster in memory, for tests of the reconcilers.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+
+use crate::{
+    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
+    controller::cluster::{Cluster, ClusterError, Programmed},
+};
+
+#[derive(Default)]
+pub struct FakeCluster {
+    pub secrets: BTreeMap<ObjectKey, SecretData>,
+    pub flows: BTreeMap<ObjectKey, Arc<StudioFlow>>,
+    pub unreadable: bool,
+    pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
+    pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
+}
+
+impl FakeCluster {
+    /// A cluster whose namespace `marketing` has the two usual Secrets.
+    pub fn with_secrets() -> Self {
+        let mut cluster = Self::default();
+        cluster.put_secret(
+            "twilio",
+            &[("TWILIO_ACCOUNT_SID", "AC00000000000000000000000000000001"), ("TWILIO_AUTH_TOKEN", "token")],
+        );
+        cluster.put_secret("segment", &[("SEGMENT_WEBHOOK_SECRET", "secret"), ("SEGMENT_PROFILES_API_TOKEN", "token")]);
+        cluster
+    }
+
+    pub fn put_secret(&mut self, name: &str, values: &[(&str, &str)]) {
+        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+        self.secrets.insert(ObjectKey::new("marketing", name), SecretData::from_bytes(values));
+    }
+}
+
+#[async_trait]
+impl Cluster for FakeCluster {
+    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, ClusterError> {
+        if self.unreadable {
+            return Err(ClusterError::Read { what: format!("Secret {key}"), problem: "down".into() });
+        }
+        Ok(self.secrets.get(key).cloned())
+    }
+
+    fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
+        self.flows.get(key).cloned()
+    }
+
+    async fn write_flow_status(&self, _: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
+        self.flow_writes.lock().unwrap().push(status.clone());
+        Ok(())
+    }
+
+    async fn write_destination_status(
+        &self,
+        _: &EngageDestination,
+        status: &EngageDestinationStatus,
+    ) -> Result<(), ClusterError> {
+        self.destination_writes.lock().unwrap().push(status.clone());
+        Ok(())
+    }
+
+    fn programmed(&self, _: &EngageDestination) -> Programmed {
+        Programmed::Yes
+    }
+}

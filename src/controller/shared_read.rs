@@ -1,0 +1,139 @@
+//! One question to Twilio for many askers: one under way is joined and a recent answer is shared, so that a thousand
+//! destinations with one template ask for it once.
+//!
+//! Answers are shared among resources that sign in with the same credentials only. One that merely knows the account's SID
+//! must not be told that its own, wrong token works.
+
+use std::{
+    hash::Hash,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use moka::future::Cache;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use crate::twilio::{TwilioCredentials, TwilioError};
+
+/// What came of asking. The error is shared as the answer would be.
+pub type Look<T> = Result<T, Arc<TwilioError>>;
+
+/// How old an answer may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Freshness {
+    /// For a resource that was fine when last looked at.
+    Shared,
+    /// After a change or a failed check: only what was asked at the same moment is shared.
+    Recent,
+}
+
+impl Freshness {
+    const fn max_age(self) -> Duration {
+        match self {
+            Self::Shared => Duration::from_secs(30),
+            Self::Recent => Duration::from_secs(1),
+        }
+    }
+}
+
+/// Longest time that an answer is kept, and most answers of one sort.
+const KEPT: Duration = Duration::from_mins(1);
+const CAPACITY: u64 = 20_000;
+
+/// Who asks: a digest of the account and what opens it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Asker([u8; 32]);
+
+impl Asker {
+    pub fn of(credentials: &TwilioCredentials) -> Self {
+        let mut digest = Sha256::new();
+        for part in
+            [credentials.account.as_str(), credentials.user.expose_secret(), credentials.password.expose_secret()]
+        {
+            digest.update(part.len().to_be_bytes());
+            digest.update(part);
+        }
+        Self(digest.finalize().into())
+    }
+}
+
+/// Answers to one sort of question.
+pub struct Shared<K, T>(Cache<(Asker, K), Answer<T>>);
+
+#[derive(Clone)]
+struct Answer<T> {
+    asked_at: Instant,
+    look: Look<T>,
+}
+
+impl<K, T> Shared<K, T>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+{
+    pub fn new() -> Self {
+        Self(Cache::builder().max_capacity(CAPACITY).time_to_live(KEPT).build())
+    }
+
+    /// The answer, fresh enough for who asks. A failure is shared only among those who ask at the same moment.
+    pub async fn read(
+        &self,
+        asker: Asker,
+        freshness: Freshness,
+        key: K,
+        ask: impl Future<Output = Result<T, TwilioError>>,
+    ) -> Look<T> {
+        let ask = Box::pin(async {
+            let asked_at = Instant::now();
+            Answer { asked_at, look: ask.await.map_err(Arc::new) }
+        });
+        let too_old = |answer: &Answer<T>| {
+            let freshness = if answer.look.is_ok() { freshness } else { Freshness::Recent };
+            answer.asked_at.elapsed() > freshness.max_age()
+        };
+        self.0.entry((asker, key)).or_insert_with_if(ask, too_old).await.into_value().look
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const ASKER: Asker = Asker([0; 32]);
+
+    #[tokio::test]
+    async fn a_thousand_askers_are_one_question() {
+        let shared = Shared::<u8, u8>::new();
+        let asked = AtomicUsize::new(0);
+        let ask = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(7)
+        };
+        let all = (0..1_000).map(|_| shared.read(ASKER, Freshness::Recent, 1, ask()));
+        for look in futures::future::join_all(all).await {
+            assert_eq!(look.unwrap(), 7);
+        }
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn other_credentials_ask_for_themselves() {
+        let shared = Shared::<u8, u8>::new();
+        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(shared.read(Asker([1; 32]), Freshness::Shared, 1, async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(3) }).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn after_a_change_an_older_answer_is_not_taken() {
+        let shared = Shared::<u8, u8>::new();
+        shared.read(ASKER, Freshness::Shared, 1, async { Ok(1) }).await.unwrap();
+        tokio::time::sleep(Freshness::Recent.max_age() + Duration::from_millis(50)).await;
+        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(shared.read(ASKER, Freshness::Recent, 1, async { Ok(3) }).await.unwrap(), 3);
+    }
+}

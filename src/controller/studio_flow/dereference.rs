@@ -1,0 +1,146 @@
+//! Finds what the spec points at: the Secret in the cluster, and in the account the ids of everything that is named. A name
+//! that is not that of exactly one thing stops everything before a write.
+
+use std::sync::Arc;
+
+use crate::{
+    api::{ObjectKey, StudioFlow, conditions, reasons::condition as reasons, references::FlowReference},
+    controller::{
+        account::{Account, Freshness},
+        context::Context,
+        credentials::twilio_credentials,
+        studio_flow::error::{FlowError, NameProblem},
+    },
+    twilio::TwilioError,
+};
+
+/// Most names that a message lists.
+const MAX_NAMES: usize = 10;
+
+/// Everything that the spec points at.
+pub struct References {
+    pub account: Account,
+    /// The id for each of `spec.references`, in their order.
+    pub values: Vec<String>,
+}
+
+/// Finds everything, or says all that is missing.
+pub async fn dereference(flow: &StudioFlow, context: &Context) -> Result<References, FlowError> {
+    let key = ObjectKey::of(flow);
+    let credentials = twilio_credentials(&key, &flow.spec.twilio.credentials_ref, context.cluster.as_ref()).await?;
+    let account = context.accounts.open(credentials, freshness(flow));
+    let mut values = Vec::new();
+    let mut problems = Vec::new();
+    for (index, reference) in flow.spec.references.iter().enumerate() {
+        match look_up(reference, &account).await? {
+            Ok(value) => values.push(value),
+            Err(NameProblem { reason, message }) => {
+                problems.push(NameProblem { reason, message: format!("spec.references[{index}]: {message}") });
+            }
+        }
+    }
+    if problems.is_empty() { Ok(References { account, values }) } else { Err(FlowError::Names(problems)) }
+}
+
+/// A flow that was in step in this very form may hear what another was told a moment ago.
+fn freshness(flow: &StudioFlow) -> Freshness {
+    let status = flow.status.as_ref();
+    let current = status.is_some_and(|status| status.observed_generation == flow.metadata.generation);
+    if current && status.is_some_and(|status| conditions::is_true(&status.conditions, conditions::SYNCED)) {
+        Freshness::Shared
+    } else {
+        Freshness::Recent
+    }
+}
+
+type Found = Result<String, NameProblem>;
+
+async fn look_up(reference: &FlowReference, account: &Account) -> Result<Found, FlowError> {
+    let FlowReference { widget: _, property: _, workflow, task_channel } = reference;
+    if let Some(workflow) = workflow {
+        let workspace = match workspace(workflow.workspace.as_deref(), account).await? {
+            Ok(workspace) => workspace,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let rows = account.workflows(&workspace).await.map_err(failed("list the workflows"))?;
+        let rows = rows.iter().map(|row| (row.friendly_name.as_deref(), row.sid.as_str()));
+        return Ok(exactly_one("workflow", &workflow.friendly_name, &workspace, rows));
+    }
+    if let Some(channel) = task_channel {
+        let workspace = match workspace(channel.workspace.as_deref(), account).await? {
+            Ok(workspace) => workspace,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        let rows = account.task_channels(&workspace).await.map_err(failed("list the task channels"))?;
+        let rows = rows.iter().map(|row| (row.unique_name.as_deref(), row.sid.as_str()));
+        return Ok(exactly_one("task channel", &channel.unique_name, &workspace, rows));
+    }
+    let message = "names nothing to look up: set either workflow or taskChannel".to_owned();
+    Ok(Err(NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message }))
+}
+
+/// The workspace of that name, or the one that Flex works in.
+async fn workspace(name: Option<&str>, account: &Account) -> Result<Found, FlowError> {
+    if let Some(name) = name {
+        let rows = account.workspaces().await.map_err(failed("list the workspaces"))?;
+        let rows = rows.iter().map(|row| (row.friendly_name.as_deref(), row.sid.as_str()));
+        return Ok(exactly_one("workspace", name, "the account", rows));
+    }
+    let workspace = account.flex_workspace().await.map_err(failed("read the Flex configuration"))?;
+    Ok(workspace.map(|workspace| workspace.to_string()).ok_or_else(|| NameProblem {
+        reason: reasons::REFERENCE_NOT_FOUND,
+        message: "the account has no Flex workspace to look names up in: set up Flex, or name a `workspace`".into(),
+    }))
+}
+
+/// The id of the one row of that name.
+fn exactly_one<'a>(
+    what: &str,
+    name: &str,
+    place: &str,
+    rows: impl Iterator<Item = (Option<&'a str>, &'a str)> + Clone,
+) -> Found {
+    let ids: Vec<&str> = rows.clone().filter(|(row_name, _)| *row_name == Some(name)).map(|(_, id)| id).collect();
+    match ids.as_slice() {
+        [id] => Ok((*id).to_owned()),
+        [] => {
+            let names: Vec<&str> = rows.filter_map(|(row_name, _)| row_name).take(MAX_NAMES).collect();
+            let known =
+                if names.is_empty() { "there is none at all".into() } else { format!("there are {}", quoted(&names)) };
+            let message = format!("{place} has no {what} `{name}`; {known}");
+            Err(NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message })
+        }
+        several => {
+            let ids: Vec<&str> = several.iter().copied().take(MAX_NAMES).collect();
+            let message = format!("{place} has several {what}s `{name}` ({}): rename all but one", ids.join(", "));
+            Err(NameProblem { reason: reasons::REFERENCE_AMBIGUOUS, message })
+        }
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn failed(doing: &'static str) -> impl FnOnce(Arc<TwilioError>) -> FlowError {
+    move |source| FlowError::LookUp { doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_that_of_exactly_one_thing() {
+        let rows =
+            [(Some("Assign to Anyone"), "WW1"), (Some("Support"), "WW2"), (Some("Support"), "WW3"), (None, "WW4")];
+        let find = |name| exactly_one("workflow", name, "WS1", rows.into_iter());
+        assert_eq!(find("Assign to Anyone").unwrap(), "WW1");
+        let missing = find("Sales").unwrap_err();
+        assert_eq!(missing.reason, "ReferenceNotFound");
+        assert_eq!(missing.message, "WS1 has no workflow `Sales`; there are `Assign to Anyone`, `Support`, `Support`");
+        let ambiguous = find("Support").unwrap_err();
+        assert_eq!(ambiguous.reason, "ReferenceAmbiguous");
+        assert_eq!(ambiguous.message, "WS1 has several workflows `Support` (WW2, WW3): rename all but one");
+    }
+}

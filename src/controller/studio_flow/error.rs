@@ -1,0 +1,111 @@
+//! What can keep a flow from being in step, and whether anybody has to act on it.
+
+use std::sync::Arc;
+
+use crate::{
+    api::{conditions, reasons::condition as reasons},
+    controller::{
+        cluster::ClusterError,
+        condition_writer::{Outlook, joined},
+        credentials::SecretProblem,
+        disposition::reason_of,
+    },
+    studio::{FillError, Problem},
+    twilio::TwilioError,
+};
+
+/// A reconcile of a flow that did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error("spec.definition: {}", joined(.0.iter().map(ToString::to_string)))]
+    Definition(Vec<Problem>),
+    #[error("{}", joined(.0.iter().map(|(index, error)| format!("spec.references[{index}]: {error}"))))]
+    Fill(Vec<(usize, FillError)>),
+    #[error("spec.twilio.credentialsRef: {0}")]
+    Secret(#[from] SecretProblem),
+    #[error("{}", joined(.0.iter().map(|problem| problem.message.clone())))]
+    Names(Vec<NameProblem>),
+    /// A name could not be looked up.
+    #[error("failed to {doing}: {source}")]
+    LookUp {
+        doing: &'static str,
+        #[source]
+        source: Arc<TwilioError>,
+    },
+    #[error("failed to {doing}: {source}")]
+    Twilio {
+        doing: &'static str,
+        #[source]
+        source: Arc<TwilioError>,
+    },
+    /// The flow may have been made, or may be yet: it is looked for before anything else.
+    #[error("the answer to the create of the flow was lost: {0}")]
+    CreateInterrupted(#[source] TwilioError),
+    /// Studio itself says what is wrong; the places are told by the names of widgets.
+    #[error("Studio refuses the definition: {}", joined(.0.iter().cloned()))]
+    RefusedByStudio(Vec<String>),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+}
+
+/// A name that is not that of exactly one thing in the account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameProblem {
+    pub reason: &'static str,
+    pub message: String,
+}
+
+impl FlowError {
+    /// A failed call, and what it was for.
+    pub fn twilio(doing: &'static str) -> impl FnOnce(TwilioError) -> Self {
+        move |error| Self::Twilio { doing, source: Arc::new(error) }
+    }
+
+    /// The condition that is not true because of it.
+    pub const fn condition(&self) -> &'static str {
+        match self {
+            Self::Definition(_) | Self::Fill(_) => conditions::ACCEPTED,
+            Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => conditions::RESOLVED_REFS,
+            Self::Twilio { doing: _, source: _ }
+            | Self::CreateInterrupted(_)
+            | Self::RefusedByStudio(_)
+            | Self::Cluster(_) => conditions::SYNCED,
+        }
+    }
+
+    /// The reason that the condition gives.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Definition(_) | Self::RefusedByStudio(_) => reasons::DEFINITION_INVALID,
+            Self::Fill(_) => reasons::INVALID_SPEC,
+            Self::Secret(problem) => problem.reason(),
+            Self::Names(problems) => problems.first().map_or(reasons::REFERENCE_NOT_FOUND, |problem| problem.reason),
+            Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => reason_of(source),
+            Self::CreateInterrupted(_) => reasons::CREATE_INTERRUPTED,
+            Self::Cluster(_) => reasons::API_UNAVAILABLE,
+        }
+    }
+
+    /// Whether it says nothing about the flow, only that this was not the time to look.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => source.is_transient(),
+            Self::Secret(SecretProblem::Unreadable(_)) | Self::Cluster(_) => true,
+            Self::Secret(SecretProblem::NotFound { .. } | SecretProblem::Key(_))
+            | Self::Definition(_)
+            | Self::Fill(_)
+            | Self::Names(_)
+            | Self::CreateInterrupted(_)
+            | Self::RefusedByStudio(_) => false,
+        }
+    }
+
+    /// Whether waiting or acting helps.
+    pub fn outlook(&self) -> Outlook {
+        match self {
+            Self::Secret(SecretProblem::NotFound { .. }) | Self::CreateInterrupted(_) => Outlook::Waiting,
+            error if error.is_transient() => Outlook::Waiting,
+            _ => Outlook::Stuck,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A StudioFlow, made and kept in its account.
+//!
+//! `dereference → validate → observe → plan → apply → report`. What is remembered between reconciles is the resource's
+//! status alone, through the [`journal`](journal::Journal): a create is written there before it is begun.
+
+pub mod apply;
+pub mod dereference;
+pub mod error;
+pub mod journal;
+pub mod live;
+pub mod marker;
+pub mod observe;
+pub mod plan;
+#[cfg(test)]
+mod plan_model;
+pub mod recorded;
+pub mod report;
+pub mod validate;
+
+use k8s_openapi::jiff::Timestamp;
+
+use self::{apply::Applied, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded};
+use crate::{
+    api::StudioFlow,
+    controller::{
+        context::Context,
+        disposition::{ReconcileError, Requeue},
+    },
+};
+
+/// Brings the account in step with a flow and writes its status. An error means that something could not be asked or
+/// written; what came of it so far is in the status.
+pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, ReconcileError> {
+    let mut journal = Journal::open(flow, context.cluster.as_ref());
+    let result = provision(flow, &mut journal, context).await;
+    report::report(flow, journal, result).await // client: cluster
+}
+
+async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context) -> Result<Applied, FlowError> {
+    let definition = validate::definition(&flow.spec)?; // no client
+    let references = dereference::dereference(flow, context).await?; // client: cluster, Twilio
+    let desired = validate::desired(&flow.spec, definition, &references.values)?; // no client
+    let account = &references.account;
+    let marker = Marker::new(&context.cluster_id, flow);
+    let recorded = Recorded::of(journal.status(), account.sid(), Timestamp::now(), context.settle);
+    let observed = observe::observe(&desired, &recorded, &marker, account.client()).await?; // client: Twilio
+    let plan = plan::plan(&desired, &recorded, &observed); // no client
+    apply::apply(plan, &desired, &recorded, &marker, account.client(), journal).await // client: Twilio, cluster
+}

@@ -1,0 +1,106 @@
+//! Looks at the account: at the flow that the status names, and only where it names none at those of the same name.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    controller::studio_flow::{
+        error::FlowError,
+        live::{LiveFlow, LiveRevision},
+        marker::Marker,
+        recorded::Recorded,
+        validate::Desired,
+    },
+    twilio::{
+        TwilioClient, TwilioError,
+        sid::FlowSid,
+        studio::{Flow, Revision},
+    },
+};
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observed {
+    /// The flow that the status names.
+    Known(Box<LiveFlow>),
+    /// A flow that ought to be there is not shown, and may be shortly.
+    NotVisibleYet,
+    /// No flow is on record, or the one that was is gone: these have the name that it should have.
+    Unrecorded(Vec<Candidate>),
+}
+
+/// A flow that may be the one that is looked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    pub live: LiveFlow,
+    /// Whether one of its revisions carries our marker.
+    pub ours: bool,
+}
+
+/// Looks for the flow.
+pub async fn observe(
+    desired: &Desired,
+    recorded: &Recorded,
+    marker: &Marker,
+    client: &TwilioClient,
+) -> Result<Observed, FlowError> {
+    if let Some(sid) = &recorded.sid {
+        match live_flow(sid, marker, client).await.map_err(FlowError::twilio("read the flow"))? {
+            Some(live) => return Ok(Observed::Known(Box::new(live))),
+            None if !recorded.settled() => return Ok(Observed::NotVisibleYet),
+            None => {}
+        }
+    }
+    let names: BTreeSet<&str> =
+        [desired.friendly_name.as_str()].into_iter().chain(recorded.pending.as_deref()).collect();
+    candidates(&names, marker, client).await.map_err(FlowError::twilio("look for a flow of the same name"))
+}
+
+async fn candidates(names: &BTreeSet<&str>, marker: &Marker, client: &TwilioClient) -> Result<Observed, TwilioError> {
+    let mut candidates = Vec::new();
+    for row in client.flows().await? {
+        if row.friendly_name.as_deref().is_some_and(|name| names.contains(name)) {
+            // Listed and yet not there: one of the two answers is out of date.
+            let Some(live) = live_flow(&row.sid, marker, client).await? else { return Ok(Observed::NotVisibleYet) };
+            let ours = is_ours(&live, marker, client).await?;
+            candidates.push(Candidate { live, ours });
+        }
+    }
+    Ok(Observed::Unrecorded(candidates))
+}
+
+/// Somebody else may have saved on top of what we wrote, so the newest revision alone does not tell.
+async fn is_ours(live: &LiveFlow, marker: &Marker, client: &TwilioClient) -> Result<bool, TwilioError> {
+    if live.latest.ours || live.published.as_ref().is_some_and(|published| published.ours) {
+        return Ok(true);
+    }
+    let first = client.flow_revision(&live.sid, Revision::Number(1)).await?;
+    Ok(first.is_some_and(|first| marker.wrote(first.commit_message.as_deref())))
+}
+
+/// The flow with its newest and its published revision; `None` when there is no such flow.
+async fn live_flow(sid: &FlowSid, marker: &Marker, client: &TwilioClient) -> Result<Option<LiveFlow>, TwilioError> {
+    let Some(flow) = client.flow(sid).await? else { return Ok(None) };
+    let latest = read(&flow, marker)?;
+    let published = if flow.is_published() {
+        Some(latest.clone())
+    } else {
+        match client.flow_revision(sid, Revision::LatestPublished).await? {
+            Some(revision) => Some(read(&revision, marker)?),
+            None => None,
+        }
+    };
+    Ok(Some(LiveFlow {
+        sid: flow.sid,
+        friendly_name: flow.friendly_name.unwrap_or_default(),
+        webhook_url: flow.webhook_url,
+        latest,
+        published,
+    }))
+}
+
+fn read(revision: &Flow, marker: &Marker) -> Result<LiveRevision, TwilioError> {
+    LiveRevision::read(revision, marker).ok_or_else(|| TwilioError::NotUnderstood {
+        status: 200,
+        problem: "a revision of a flow without number or definition".into(),
+    })
+}

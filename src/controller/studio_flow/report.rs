@@ -1,0 +1,181 @@
+//! Writes the status of a flow, and says when to look again.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    api::{
+        StudioFlow, StudioFlowStatus,
+        conditions::{self, Truth},
+        reasons::condition as reasons,
+    },
+    controller::{
+        condition_writer::{ConditionWriter, Outlook},
+        credentials::SecretProblem,
+        disposition::{ReconcileError, Requeue},
+        studio_flow::{
+            apply::{Applied, Outcome},
+            error::FlowError,
+            journal::Journal,
+            plan::{ForeignRevision, Refusal, Wait},
+        },
+    },
+    twilio::sid::FlowSid,
+};
+
+/// A Secret that is missing is looked for this often: nothing tells of one that has come.
+const MISSING_AGAIN: Duration = Duration::from_secs(15);
+/// How soon a flow whose create was interrupted is looked for.
+const CREATED_AGAIN: Duration = Duration::from_secs(2);
+
+/// Writes what came of it. What may succeed when it is repeated soon is the error that is returned.
+pub async fn report(
+    flow: &StudioFlow,
+    mut journal: Journal<'_>,
+    result: Result<Applied, FlowError>,
+) -> Result<Requeue, ReconcileError> {
+    let generation = flow.metadata.generation;
+    journal.record(|status| compose(status, generation, flow.spec.publish, &result, Timestamp::now())).await?;
+    again(flow, result)
+}
+
+fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeue, ReconcileError> {
+    let interval = flow.spec.resync_interval;
+    match result {
+        Ok(applied) => Ok(match applied.outcome() {
+            Outcome::Waiting { what: _, look_again } => Requeue::within(*look_again, interval),
+            Outcome::InStep { foreign_draft: _ } | Outcome::Refused(_) => Requeue::resync(interval),
+        }),
+        Err(FlowError::Cluster(error) | FlowError::Secret(SecretProblem::Unreadable(error))) => Err(error.into()),
+        Err(FlowError::Secret(_)) => Ok(Requeue::within(MISSING_AGAIN, interval)),
+        Err(FlowError::Twilio { doing, source } | FlowError::LookUp { doing, source }) if source.is_transient() => {
+            Err(ReconcileError::Twilio { doing, source })
+        }
+        Err(FlowError::CreateInterrupted(_)) => Ok(Requeue::within(CREATED_AGAIN, interval)),
+        Err(_) => Ok(Requeue::resync(interval)),
+    }
+}
+
+/// The status that follows from what was applied, or from what kept it from being.
+fn compose(
+    status: &mut StudioFlowStatus,
+    generation: Option<i64>,
+    publish: bool,
+    result: &Result<Applied, FlowError>,
+    now: Timestamp,
+) {
+    let mut writer = ConditionWriter::new(std::mem::take(&mut status.conditions), generation, now);
+    status.observed_generation = generation;
+    match result {
+        Ok(applied) => {
+            status.unchecked_since = None;
+            passed(&mut writer, &[conditions::ACCEPTED, conditions::RESOLVED_REFS]);
+            write_outcome(applied.outcome(), publish, status, &mut writer);
+        }
+        Err(error) if error.is_transient() && writer.holds(conditions::SYNCED) => {
+            let since = status.unchecked_since.get_or_insert_with(|| writer.time()).clone();
+            let message = format!("was in step, and could not be compared again since {since}: {error}");
+            writer.set(conditions::SYNCED, Truth::True, error.reason(), message.clone());
+            writer.ready(error.reason(), message);
+        }
+        Err(error) => {
+            status.unchecked_since = None;
+            write_error(error, &mut writer);
+        }
+    }
+    status.conditions = writer.into_conditions();
+}
+
+fn passed(writer: &mut ConditionWriter, types: &[&str]) {
+    for type_ in types {
+        if *type_ == conditions::ACCEPTED {
+            writer.set(type_, Truth::True, reasons::VALID, "the spec describes one flow");
+        } else {
+            writer.set(type_, Truth::True, reasons::RESOLVED, "everything that the spec points at was found");
+        }
+    }
+}
+
+fn write_outcome(outcome: &Outcome, publish: bool, status: &StudioFlowStatus, writer: &mut ConditionWriter) {
+    match outcome {
+        Outcome::InStep { foreign_draft } => {
+            let revision = status.revision.unwrap_or_default();
+            let (reason, message) = if publish {
+                (reasons::SYNCED, format!("revision {revision} is published{}", told(foreign_draft.as_ref())))
+            } else {
+                let serving = match status.published_revision {
+                    Some(published) => format!("revision {published}, published before, still serves customers"),
+                    None => "it serves nobody".to_owned(),
+                };
+                (reasons::DRAFT, format!("revision {revision} is kept as a draft (spec.publish is false); {serving}"))
+            };
+            writer.set(conditions::SYNCED, Truth::True, reason, message.clone());
+            writer.ready(if publish { reasons::READY } else { reasons::DRAFT }, message);
+        }
+        // What was written is known from the answer to the write; a reader that lags behind takes nothing from that.
+        Outcome::Waiting { what: Wait::NotVisibleYet | Wait::StaleRead, look_again: _ }
+            if writer.holds(conditions::SYNCED) => {}
+        Outcome::Waiting { what, look_again: _ } => {
+            let (reason, message) = match what {
+                Wait::NotVisibleYet => {
+                    (reasons::FLOW_NOT_READY, "Studio does not show the flow yet: it was written a moment ago")
+                }
+                Wait::StaleRead => {
+                    (reasons::FLOW_NOT_READY, "Studio still shows an older revision than was written a moment ago")
+                }
+                Wait::CreateUnsettled => (
+                    reasons::CREATE_INTERRUPTED,
+                    "the answer to the create was lost: whether the flow was made is looked for before it is made again",
+                ),
+            };
+            writer.set(conditions::SYNCED, Truth::Unknown, reason, message);
+            writer.not_ready(Truth::False, reason, message, Outlook::Waiting);
+        }
+        Outcome::Refused(refusal) => {
+            let (reason, message) = match refusal {
+                Refusal::NameTaken { sids } => (
+                    reasons::NAME_TAKEN,
+                    format!(
+                        "spec.friendlyName: the account has a flow of this name that this resource did not make ({}): rename or delete it in Studio, or choose another name",
+                        listed(sids)
+                    ),
+                ),
+                Refusal::SeveralOfOurs { sids } => (
+                    reasons::CREATE_INTERRUPTED,
+                    format!(
+                        "several flows of the account carry the mark of this resource ({}): delete all but one in Studio",
+                        listed(sids)
+                    ),
+                ),
+            };
+            writer.set(conditions::SYNCED, Truth::False, reason, message.clone());
+            writer.not_ready(Truth::False, reason, &message, Outlook::Stuck);
+        }
+    }
+}
+
+/// Conditions before the one that failed hold; those after it are not known.
+fn write_error(error: &FlowError, writer: &mut ConditionWriter) {
+    let order = [conditions::ACCEPTED, conditions::RESOLVED_REFS, conditions::SYNCED];
+    let failed = order.iter().position(|type_| *type_ == error.condition()).unwrap_or_default();
+    let (reason, message, outlook) = (error.reason(), error.to_string(), error.outlook());
+    let truth = if outlook == Outlook::Stuck { Truth::False } else { Truth::Unknown };
+    passed(writer, &order[..failed]);
+    writer.set(order[failed], truth, reason, message.clone());
+    for type_ in &order[failed + 1..] {
+        writer.set(type_, Truth::Unknown, reason, format!("not looked at: {} is not true", order[failed]));
+    }
+    writer.not_ready(Truth::False, reason, &message, outlook);
+}
+
+fn told(foreign: Option<&ForeignRevision>) -> String {
+    let Some(ForeignRevision { number, author: _, at, widgets }) = foreign else { return String::new() };
+    let at = at.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
+    let widgets = if widgets.is_empty() { String::new() } else { format!(" (widgets {})", widgets.join(", ")) };
+    format!("; revision {number}, a draft that somebody else saved{at}, is on top of it{widgets} and is left alone")
+}
+
+fn listed(sids: &[FlowSid]) -> String {
+    sids.iter().take(5).map(FlowSid::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,97 @@
+//! Whether the spec describes one flow, and which. No client: the ids of the account come in as they were found.
+
+use crate::{
+    api::StudioFlowSpec,
+    controller::studio_flow::error::FlowError,
+    studio::{DefinitionHash, FlowDefinition},
+};
+
+/// The flow as it should be in the account, ids filled in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    pub friendly_name: String,
+    pub publish: bool,
+    pub definition: FlowDefinition,
+    pub hash: DefinitionHash,
+}
+
+/// The definition of the spec, if it is one flow and every reference points into it.
+pub fn definition(spec: &StudioFlowSpec) -> Result<FlowDefinition, FlowError> {
+    let definition =
+        FlowDefinition::from_fields(spec.definition.clone()).map_err(|problem| FlowError::Definition(vec![problem]))?;
+    let problems = definition.problems();
+    if !problems.is_empty() {
+        return Err(FlowError::Definition(problems));
+    }
+    let misses: Vec<_> = spec
+        .references
+        .iter()
+        .enumerate()
+        .filter_map(|(index, reference)| {
+            Some((index, definition.can_fill(&reference.widget, &reference.property).err()?))
+        })
+        .collect();
+    if misses.is_empty() { Ok(definition) } else { Err(FlowError::Fill(misses)) }
+}
+
+/// The definition with `values` filled in, one for each reference in their order. A placeholder that is left is an error.
+pub fn desired(spec: &StudioFlowSpec, mut definition: FlowDefinition, values: &[String]) -> Result<Desired, FlowError> {
+    for (index, (reference, value)) in spec.references.iter().zip(values).enumerate() {
+        definition
+            .fill(&reference.widget, &reference.property, value)
+            .map_err(|error| FlowError::Fill(vec![(index, error)]))?;
+    }
+    let unresolved = definition.unresolved();
+    if !unresolved.is_empty() {
+        return Err(FlowError::Definition(unresolved));
+    }
+    let hash = definition.hash();
+    Ok(Desired { friendly_name: spec.friendly_name.clone(), publish: spec.publish, definition, hash })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn spec(workflow: &str, references: serde_json::Value) -> StudioFlowSpec {
+        serde_json::from_value(json!({
+            "twilio": {"credentialsRef": {"name": "twilio"}},
+            "friendlyName": "Agent",
+            "definition": {"initial_state": "Trigger", "states": [
+                {"name": "Trigger", "type": "trigger", "transitions": [{"event": "incomingMessage", "next": "agent"}]},
+                {"name": "agent", "type": "send-to-flex", "properties": {"workflow": workflow, "channel": "TC1"}}
+            ]},
+            "references": references
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn references_are_filled_and_nothing_is_left_open() {
+        let reference = json!([{"widget": "agent", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]);
+        let spec = spec("${workflow}", reference);
+        let desired = desired(&spec, definition(&spec).unwrap(), &["WW1".into()]).unwrap();
+        assert_eq!(desired.definition.state("agent").unwrap().properties().unwrap()["workflow"], "WW1");
+    }
+
+    #[test]
+    fn an_unfilled_placeholder_stops_the_write_however_it_is_spelt() {
+        for placeholder in ["", "${workflow}"] {
+            let spec = spec(placeholder, json!([]));
+            let error = desired(&spec, definition(&spec).unwrap(), &[]).unwrap_err();
+            assert_eq!(error.reason(), "DefinitionInvalid");
+            assert!(error.to_string().contains("add an entry to `references`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_told_by_its_place_in_the_spec() {
+        let spec =
+            spec("x", json!([{"widget": "agnet", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]));
+        let error = definition(&spec).unwrap_err();
+        assert_eq!(error.reason(), "InvalidSpec");
+        assert_eq!(error.to_string(), "spec.references[0]: no widget is called `agnet`");
+    }
+}
