@@ -7,10 +7,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod api;
+pub mod cli;
 pub mod controller;
 pub mod delivery;
 pub mod gateway;
 pub mod metrics;
 pub mod segment;
+pub mod standalone;
 pub mod studio;
 pub mod twilio;

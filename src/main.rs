@@ -1,1 +1,18 @@
-fn main() {}
+//! The program: reads the command line and does what it says.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use engage_operator::cli::Cli;
+
+fn main() -> ExitCode {
+    // One TLS provider for everything that opens a connection; two would clash at run time. It fails only when one is set.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match Cli::parse().execute() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use subtle::ConstantTimeEq;
 
 use crate::api::reasons;
 
@@ -23,6 +24,16 @@ impl SecretData {
                 })
                 .collect(),
         )
+    }
+
+    /// Whether both hold the same values.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self.0.iter().all(|(key, value)| {
+                other.0.get(key).is_some_and(|other| {
+                    bool::from(value.expose_secret().as_bytes().ct_eq(other.expose_secret().as_bytes()))
+                })
+            })
     }
 
     /// The value of `key` without surrounding white space, if it is there and not empty.

@@ -1,0 +1,36 @@
+//! The command line: one file for each sub-command.
+
+mod crds;
+mod get;
+mod logging;
+mod run;
+
+use clap::{Parser, Subcommand};
+
+/// Segment events become WhatsApp conversations with agents in Twilio Flex.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 120)]
+#[command(after_help = "Each flag can be given as an environment variable instead: --config-dir is ENGAGE_CONFIG_DIR.\n\
+    Logging: ENGAGE_LOG (or RUST_LOG) takes a filter such as `info` or `engage_operator=debug`.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::Run),
+    Get(get::Get),
+    Crds(crds::Crds),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn execute(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(run) => run.execute(),
+            Command::Get(get) => get.execute(),
+            Command::Crds(crds) => crds.execute(),
+        }
+    }
+}

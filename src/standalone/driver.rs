@@ -1,0 +1,131 @@
+//! Calls the reconcilers: one task an object, so that none waits for another, and a bound on how many ask Twilio at once.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::Rng;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    controller::{Cluster, Context, Disposition, ReconcileError, Requeue, engage_destination, studio_flow},
+    standalone::cluster::{FolderCluster, ObjectRef},
+};
+
+/// Reconciles at once.
+const CONCURRENCY: usize = 16;
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const MAX_DELAY: Duration = Duration::from_secs(300);
+/// Pause after a failure that repeating does not mend.
+const TERMINAL_DELAY: Duration = Duration::from_secs(600);
+
+/// Reconciles objects as they are named, until `shutdown`.
+pub async fn drive(
+    cluster: Arc<FolderCluster>,
+    context: Arc<Context>,
+    mut woken: mpsc::UnboundedReceiver<ObjectRef>,
+    shutdown: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(CONCURRENCY));
+    let mut workers: HashMap<ObjectRef, Worker> = HashMap::new();
+    loop {
+        let object = tokio::select! {
+            object = woken.recv() => object,
+            () = shutdown.cancelled() => None,
+        };
+        let Some(object) = object else { break };
+        match workers.get(&object) {
+            Some(worker) if !worker.task.is_finished() => worker.wake.notify_one(),
+            _ => {
+                let wake = Arc::new(Notify::new());
+                let work = work(
+                    object.clone(),
+                    Arc::clone(&cluster),
+                    Arc::clone(&context),
+                    Arc::clone(&permits),
+                    Arc::clone(&wake),
+                );
+                let shutdown = shutdown.clone();
+                let task = tokio::spawn(async move {
+                    tokio::select! {
+                        () = work => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                });
+                workers.insert(object, Worker { wake, task });
+            }
+        }
+    }
+}
+
+struct Worker {
+    wake: Arc<Notify>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// Reconciles one object again and again until it is gone.
+async fn work(
+    object: ObjectRef,
+    cluster: Arc<FolderCluster>,
+    context: Arc<Context>,
+    permits: Arc<Semaphore>,
+    wake: Arc<Notify>,
+) {
+    let mut failures = 0;
+    loop {
+        let reconciled = {
+            let Ok(_permit) = permits.acquire().await else { return };
+            match &object {
+                ObjectRef::Flow(key) => match cluster.studio_flow(key) {
+                    Some(flow) => studio_flow::reconcile(&flow, &context).await,
+                    None => return,
+                },
+                ObjectRef::Destination(key) => match cluster.destination(key) {
+                    Some(destination) => engage_destination::reconcile(&destination, &context).await,
+                    None => return,
+                },
+            }
+        };
+        let delay = match reconciled {
+            Ok(Requeue { after }) => {
+                failures = 0;
+                after
+            }
+            Err(error) => {
+                tracing::warn!(?object, reason = error.reason(), error = %chain(&error), "reconcile failed");
+                failures += 1;
+                delay_after(&error, failures)
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = wake.notified() => {}
+        }
+    }
+}
+
+fn delay_after(error: &ReconcileError, failures: u32) -> Duration {
+    let growing = FIRST_DELAY.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(MAX_DELAY);
+    let delay = match error.disposition() {
+        Disposition::Retry => growing,
+        Disposition::RetryAfter(asked) => asked.max(growing),
+        Disposition::Terminal => TERMINAL_DELAY,
+        Disposition::Wait => FIRST_DELAY,
+    };
+    delay.mul_f64(rand::rng().random_range(0.9..1.1))
+}
+
+/// The error with its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
