@@ -1,6 +1,6 @@
 //! `engage-operator crds`.
 
-use std::io::Write;
+use std::{io::Write, path::PathBuf};
 
 use clap::Args;
 
@@ -8,15 +8,20 @@ use crate::api::custom_resource_definitions;
 
 /// Print the custom resource definitions, for `kubectl apply --server-side -f -`.
 #[derive(Debug, Args)]
-pub struct Crds {}
+pub struct Crds {
+    /// Write each to a file of this folder instead, named after its plural.
+    #[arg(long, value_name = "DIR")]
+    output_dir: Option<PathBuf>,
+}
 
 impl Crds {
-    #[expect(clippy::unused_self, reason = "every sub-command is executed alike")]
     pub fn execute(self) -> anyhow::Result<()> {
-        let mut output = std::io::stdout().lock();
         for crd in custom_resource_definitions() {
-            writeln!(output, "---")?;
-            write!(output, "{}", serde_saphyr::to_string(&crd)?)?;
+            let yaml = serde_saphyr::to_string(&crd)?;
+            match &self.output_dir {
+                Some(folder) => std::fs::write(folder.join(format!("{}.yaml", crd.spec.names.plural)), yaml)?,
+                None => write!(std::io::stdout().lock(), "---\n{yaml}")?,
+            }
         }
         Ok(())
     }

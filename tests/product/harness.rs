@@ -1,0 +1,419 @@
+//! A world to test in: a folder of resources, the simulator, and the real binary between them.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use engage_simulator::{
+    Options, Simulator,
+    segment::sender::{Delivery, RetryPolicy, Sender},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const NAMESPACE: &str = "marketing";
+pub const SECRET: &str = "demo-webhook-secret";
+pub const SPACE: &str = "spa_demo";
+pub const OUR_NUMBERS: [&str; 2] = ["+5511900000001", "+5511900000002"];
+/// The number of the seed's profile `lead-1`.
+pub const LEAD_1: &str = "+5511987654321";
+
+/// SIDs of the seed.
+pub fn sid(prefix: &str, number: u32) -> String {
+    format!("{prefix}{number:032}")
+}
+
+/// A short settling time, so that what takes a minute takes seconds here. Still longer than any late effect in these tests.
+pub const SETTLE: &str = "3s";
+
+pub fn secrets() -> String {
+    format!(
+        "apiVersion: v1
+kind: Secret
+metadata: {{name: twilio, namespace: {NAMESPACE}}}
+stringData: {{TWILIO_ACCOUNT_SID: {}, TWILIO_AUTH_TOKEN: demo-auth-token}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: segment, namespace: {NAMESPACE}}}
+stringData: {{SEGMENT_PROFILES_API_TOKEN: demo-profiles-token, SEGMENT_WEBHOOK_SECRET: {SECRET}}}
+",
+        sid("AC", 1)
+    )
+}
+
+/// A destination; `action` goes into its spec, `delivery` over its default.
+pub fn destination(name: &str, action: &Value) -> Value {
+    let mut spec = json!({
+        "twilio": {"credentialsRef": {"name": "twilio"}},
+        "segment": {"credentialsRef": {"name": "segment"}, "spaceId": SPACE},
+        "phone": {"defaultRegion": "BR"},
+        "delivery": {"settle": SETTLE, "rate": 1000},
+    });
+    merge(&mut spec, action);
+    json!({
+        "apiVersion": "engage-operator.dev/v1alpha1", "kind": "EngageDestination",
+        "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
+    })
+}
+
+/// The whatsapp action with the seed's approved template.
+pub fn whatsapp() -> Value {
+    json!({"whatsapp": {"messagingServiceSid": sid("MG", 1), "contentSid": sid("HX", 1), "contentVariables": {
+        "1": "{{ profile.traits.first_name | default: 'there' }}", "2": "{{ profile.traits.plan | default: 'starter' }}"}}})
+}
+
+/// The conversation action with the flow of [`flow`].
+pub fn conversation() -> Value {
+    json!({"conversation": {"flowRef": {"name": "connect-to-agent"}, "twilioNumber": OUR_NUMBERS, "timeout": 3600,
+        "openingMessage": {"contentSid": sid("HX", 1), "contentVariables": {
+            "1": "{{ profile.traits.first_name | default: 'there' }}", "2": "{{ profile.traits.plan | default: 'starter' }}"}}}})
+}
+
+/// The sample flow as a StudioFlow.
+pub fn flow() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("studio/sample_flow.json");
+    let definition: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    json!({
+        "apiVersion": "engage-operator.dev/v1alpha1", "kind": "StudioFlow",
+        "metadata": {"name": "connect-to-agent", "namespace": NAMESPACE},
+        "spec": {
+            "twilio": {"credentialsRef": {"name": "twilio"}}, "friendlyName": "Connect to agent",
+            "definition": definition, "resyncInterval": "5s",
+            "references": [
+                {"widget": "send_to_flex", "property": "workflow", "workflow": {"friendlyName": "Assign to Anyone"}},
+                {"widget": "send_to_flex", "property": "channel", "taskChannel": {"uniqueName": "chat"}},
+            ],
+        },
+    })
+}
+
+pub fn merge(into: &mut Value, from: &Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            for (key, value) in from {
+                merge(into.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (into, from) => *into = from.clone(),
+    }
+}
+
+/// A track event of a user; each has a message id of its own.
+pub fn event(user: &str) -> Value {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    json!({"type": "track", "event": "Lead Qualified", "messageId": format!("personas_{id}"), "userId": user,
+        "context": {"personas": {"space_id": SPACE, "computation_class": "journey_step"}}, "properties": {}})
+}
+
+/// An event that brings its own phone, as trait enrichment makes them.
+pub fn event_to(phone: &str) -> Value {
+    let mut event = event("someone");
+    event["properties"] = json!({"phone": phone, "first_name": "Bia", "plan": "pro", "name": "Bia"});
+    event
+}
+
+/// The number of the n-th customer of a test; each is valid in Brazil.
+pub fn phone(n: usize) -> String {
+    format!("+55119{:08}", 80_000_000 + n)
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Value,
+    pub retry_after: bool,
+}
+
+impl Answer {
+    /// The result of the only event.
+    pub fn result(&self) -> &Value {
+        assert_eq!(self.body["results"].as_array().map(Vec::len), Some(1), "{self:?}");
+        &self.body["results"][0]
+    }
+
+    pub fn outcome(&self) -> (u16, &str, &str) {
+        let result = self.result();
+        (self.status, result["outcome"].as_str().unwrap(), result["reason"].as_str().unwrap_or_default())
+    }
+}
+
+pub struct World {
+    pub sim: Simulator,
+    pub folder: TempDir,
+    operator: Option<Child>,
+    port: u16,
+    admin_port: u16,
+    http: reqwest::Client,
+    extra: Vec<String>,
+}
+
+impl World {
+    /// A simulator and a folder with the Secrets and these resources; the operator runs and is ready.
+    pub async fn with(resources: &[Value]) -> Self {
+        Self::with_options(resources, Options::default(), &[]).await
+    }
+
+    pub async fn with_options(resources: &[Value], options: Options, extra: &[&str]) -> Self {
+        let sim = Simulator::start(options).await.unwrap();
+        let folder = TempDir::new().unwrap();
+        fs::create_dir(folder.path().join("config")).unwrap();
+        let mut world = Self {
+            sim,
+            folder,
+            operator: None,
+            port: free_port(),
+            admin_port: free_port(),
+            http: reqwest::Client::new(),
+            extra: extra.iter().map(ToString::to_string).collect(),
+        };
+        world.write("secrets.yaml", &secrets());
+        for resource in resources {
+            world.apply(resource);
+        }
+        world.start().await;
+        world
+    }
+
+    /// As [`World::with`], and every resource is Ready.
+    pub async fn ready(resources: &[Value]) -> Self {
+        let world = Self::with(resources).await;
+        world.all_ready(resources).await;
+        world
+    }
+
+    pub async fn all_ready(&self, resources: &[Value]) {
+        for resource in resources {
+            let kind = resource["kind"].as_str().unwrap();
+            self.reason(kind, resource["metadata"]["name"].as_str().unwrap(), "Ready", "Ready").await;
+        }
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("config")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        // As editors and mounted volumes do it: the file is never seen half written.
+        let temporary = self.config().join(format!(".{file}"));
+        fs::write(&temporary, text).unwrap();
+        fs::rename(temporary, self.config().join(file)).unwrap();
+    }
+
+    /// Writes a resource as JSON, which is YAML too.
+    pub fn apply(&self, resource: &Value) {
+        let name = format!("{}-{}.yaml", resource["kind"].as_str().unwrap(), resource["metadata"]["name"].as_str().unwrap());
+        self.write(&name, &serde_json::to_string_pretty(resource).unwrap());
+    }
+
+    pub fn remove(&self, kind: &str, name: &str) {
+        fs::remove_file(self.config().join(format!("{kind}-{name}.yaml"))).unwrap();
+    }
+
+    /// Starts the operator and waits until it is ready.
+    pub async fn start(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_engage-operator"))
+            .arg("run")
+            .args(["--config-dir".as_ref(), self.config().as_os_str(), "--state-dir".as_ref(), self.state().as_os_str()])
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
+            .args(["--public-url", &format!("http://127.0.0.1:{}", self.port)])
+            .args(["--twilio-base-url", &self.sim.twilio_base_url()])
+            .args(["--segment-profiles-base-url", &self.sim.profiles_base_url()])
+            .args(&self.extra)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.operator = Some(child);
+        let ready = format!("http://127.0.0.1:{}/readyz", self.admin_port);
+        let begin = Instant::now();
+        loop {
+            if self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let exited = self.operator.as_mut().unwrap().try_wait().unwrap();
+            assert!(exited.is_none(), "the operator ended with {exited:?}\n{}", self.log());
+            assert!(begin.elapsed() < Duration::from_secs(30), "not ready\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends the operator at once, as a lost node does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.operator.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Asks the operator to end and waits until it has.
+    pub fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut child = self.operator.take().unwrap();
+        let status = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        child.wait().unwrap()
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/v1/destinations/{NAMESPACE}/{name}", self.port)
+    }
+
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends one body once, signed whole.
+    pub async fn post(&self, name: &str, body: &str) -> Answer {
+        self.post_signed(name, body, Some(&sign(SECRET, body))).await
+    }
+
+    pub async fn post_signed(&self, name: &str, body: &str, signature: Option<&str>) -> Answer {
+        let mut request = self.http.post(self.url(name)).header("content-type", "application/json").body(body.to_owned());
+        if let Some(signature) = signature {
+            request = request.header("x-signature", signature);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let retry_after = answer.headers().contains_key("retry-after");
+        let text = answer.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Answer { status, body, retry_after }
+    }
+
+    /// Sends one event once.
+    pub async fn send(&self, name: &str, event: &Value) -> Answer {
+        self.post(name, &event.to_string()).await
+    }
+
+    /// Sends an event again and again, as Segment does, until it is no longer answered 503.
+    pub async fn send_until_settled(&self, name: &str, event: &Value) -> Answer {
+        let begin = Instant::now();
+        loop {
+            let answer = self.send(name, event).await;
+            if answer.status != 503 {
+                return answer;
+            }
+            assert!(begin.elapsed() < Duration::from_secs(60), "{answer:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Segment's sender at a destination, retrying for as long as `patience`.
+    pub fn segment(&self, name: &str, patience: Duration) -> Sender {
+        Sender::new(self.url(name), SECRET).retry(RetryPolicy::within(patience))
+    }
+
+    /// The resource as `get` shows it.
+    pub fn get(&self, kind: &str, name: &str) -> Option<Value> {
+        let output = Command::new(env!("CARGO_BIN_EXE_engage-operator"))
+            .args(["get", kind, name, "-o", "json", "--state-dir"])
+            .arg(self.state())
+            .output()
+            .unwrap();
+        serde_json::from_slice(&output.stdout).ok()
+    }
+
+    /// What `get` prints.
+    pub fn get_text(&self, arguments: &[&str]) -> (String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_engage-operator"))
+            .arg("get")
+            .args(arguments)
+            .arg("--state-dir")
+            .arg(self.state())
+            .output()
+            .unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    /// Waits until a condition gives this reason for the resource's present generation, and returns its message.
+    pub async fn reason(&self, kind: &str, name: &str, condition: &str, reason: &str) -> String {
+        let begin = Instant::now();
+        loop {
+            let object = self.get(kind, name).unwrap_or_default();
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let found = conditions.iter().find(|found| found["type"] == condition);
+            if let Some(found) = found
+                && found["reason"] == reason
+                && found["observedGeneration"] == object["metadata"]["generation"]
+            {
+                return found["message"].as_str().unwrap_or_default().to_owned();
+            }
+            if begin.elapsed() > Duration::from_secs(30) {
+                panic!("{kind} {name}: {condition} is not {reason}\n{object:#}\n{}", self.log());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// A metric's value; several series of it are added up.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let text = self.http.get(format!("http://127.0.0.1:{}/metrics", self.admin_port)).send().await.unwrap();
+        text.text()
+            .await
+            .unwrap()
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
+            .filter(|line| labels.iter().all(|(label, value)| line.contains(&format!("{label}=\"{value}\""))))
+            .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// Received events are the sum of the outcomes and what is in flight.
+    pub async fn assert_every_event_has_an_outcome(&self) {
+        let received = self.metric("engage_events_received_total", &[]).await;
+        let outcomes = self.metric("engage_events_total", &[]).await;
+        let in_flight = self.metric("engage_events_in_flight", &[]).await;
+        assert!((received - outcomes - in_flight).abs() < f64::EPSILON, "{received} != {outcomes} + {in_flight}");
+    }
+
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- operator log\n{}", self.log());
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// The signature that Segment makes.
+pub fn sign(secret: &str, body: &str) -> String {
+    engage_simulator::segment::signature::sign(secret, body.as_bytes())
+}
+
+/// How often Twilio was made to send to this customer by the Messages API.
+pub fn messages_to(sim: &Simulator, phone: &str) -> usize {
+    let to = format!("whatsapp:{phone}");
+    sim.state().messages.iter().filter(|message| message.to == to).count()
+}
+
+/// The events that ended as delivered.
+pub fn delivered(deliveries: &[Delivery]) -> usize {
+    deliveries.iter().filter(|delivery| delivery.outcome == engage_simulator::segment::sender::Outcome::Delivered).count()
+}

@@ -1,0 +1,13 @@
+//! The product as its users meet it: the real binary, with the simulator as Twilio and Segment. One file an intent.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::too_many_lines)]
+
+mod architecture;
+mod bad_input;
+mod conversation;
+mod harness;
+mod kill;
+mod original_failures;
+mod provisioning;
+mod verification;
+mod whatsapp;
