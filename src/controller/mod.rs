@@ -13,6 +13,8 @@ pub mod disposition;
 pub mod engage_destination;
 #[cfg(test)]
 mod fake_cluster;
+#[cfg(test)]
+mod samples;
 mod shared_read;
 pub mod studio_flow;
 
