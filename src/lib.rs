@@ -9,5 +9,8 @@
 pub mod api;
 pub mod controller;
 pub mod delivery;
+pub mod gateway;
+pub mod metrics;
+pub mod segment;
 pub mod studio;
 pub mod twilio;

@@ -172,7 +172,7 @@ pub struct Whatsapp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
     pub include_traits: Option<Vec<String>>,
-    /// Value of each placeholder, as Liquid over `profile.traits` and `event`, for example
+    /// Value of each placeholder, as Liquid over `profile.traits`, for example
     /// `{"1": "{{ profile.traits.first_name | default: 'there' }}"}`. A value that comes out empty rejects the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
@@ -228,7 +228,7 @@ pub struct OpeningMessage {
     ))]
     #[schemars(length(max = 34))]
     pub content_sid: String,
-    /// Value of each placeholder, as Liquid over `profile.traits` and `event`. A value that comes out empty rejects the event.
+    /// Value of each placeholder, as Liquid over `profile.traits`. A value that comes out empty rejects the event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
     pub content_variables: BTreeMap<String, String>,
@@ -240,7 +240,7 @@ pub struct OpeningMessage {
 pub struct Delivery {
     /// Most sends a second from this destination. WhatsApp allows a sender 80 a second. Default: 80.
     #[serde(default = "Delivery::default_rate")]
-    #[schemars(range(min = 1, max = 1000))]
+    #[schemars(range(min = 1, max = 10_000))]
     pub rate: i32,
     /// Age, by the event's `timestamp`, from which an event is suppressed as `TooOld`. Default: 6h.
     #[serde(default = "Delivery::default_max_age")]

@@ -76,6 +76,7 @@ pub mod event {
 
     // retry
     pub const IN_FLIGHT: &str = "InFlight";
+    pub const RECIPIENT_BUSY: &str = "RecipientBusy";
     pub const STILL_SENDING: &str = "StillSending";
     pub const NOT_ATTEMPTED: &str = "NotAttempted";
     pub const THROTTLED: &str = "Throttled";

@@ -1,3 +1,24 @@
 //! How one event becomes at most one effect at Twilio: what is decided, what is sent, and what is remembered of it.
+//!
+//! [`engine`] is the road; [`plan`] holds the decisions; [`journal`] the memory; `whatsapp` and `conversation` the steps.
 
+pub mod condition;
+mod conversation;
+pub mod credentials;
 pub mod destination;
+pub mod engine;
+pub mod fault;
+pub mod journal;
+mod lenient;
+pub mod metrics;
+mod observe;
+pub mod outcome;
+pub mod pace;
+pub mod phone;
+pub mod plan;
+pub mod recipients;
+pub mod recovery;
+mod send;
+pub mod template;
+pub mod variables;
+mod whatsapp;

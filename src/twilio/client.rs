@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
@@ -153,8 +154,7 @@ impl TwilioClient {
 
     /// Deletes one thing.
     pub async fn delete(&self, product: Product, path: &str) -> Result<(), TwilioError> {
-        let (status, body, retry_after) = exchange(self.request(Method::DELETE, product, path)).await?;
-        if status.is_success() { Ok(()) } else { Err(refused(status, retry_after, &body)) }
+        exchange(self.request(Method::DELETE, product, path)).await.map(drop)
     }
 
     /// Reads a whole list: every page, each `next_page_url` moved onto the configured base (Twilio names its own hosts in it).
@@ -196,12 +196,18 @@ impl TwilioClient {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, TwilioError> {
-        let (status, body, retry_after) = exchange(request).await?;
-        if !status.is_success() {
-            return Err(refused(status, retry_after, &body));
-        }
-        serde_json::from_slice(&body)
-            .map_err(|error| TwilioError::NotUnderstood { status: status.as_u16(), problem: error.to_string() })
+        exchange(request).await?.read()
+    }
+
+    /// Reads one thing, and the time at which Twilio says it answered.
+    pub async fn get_timed<T: DeserializeOwned>(
+        &self,
+        product: Product,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<(T, Option<Timestamp>), TwilioError> {
+        let answer = exchange(self.request(Method::GET, product, path).query(query)).await?;
+        Ok((answer.read()?, answer.date))
     }
 }
 
@@ -211,15 +217,27 @@ fn path_and_query_below(next: &str, path: &str) -> Option<String> {
     before_query.ends_with(path).then(|| format!("{path}?{query}"))
 }
 
-async fn exchange(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>, Option<Duration>), TwilioError> {
+/// A successful answer.
+struct Answer {
+    status: StatusCode,
+    body: Vec<u8>,
+    /// When it was given, by Twilio's clock.
+    date: Option<Timestamp>,
+}
+
+impl Answer {
+    fn read<T: DeserializeOwned>(&self) -> Result<T, TwilioError> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| TwilioError::NotUnderstood { status: self.status.as_u16(), problem: error.to_string() })
+    }
+}
+
+async fn exchange(request: RequestBuilder) -> Result<Answer, TwilioError> {
     let mut response = request.send().await.map_err(failure)?;
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.trim().parse().ok())
-        .map(Duration::from_secs);
+    let header = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
+    let retry_after = header(header::RETRY_AFTER).and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
+    let date = header(header::DATE).and_then(|value| rfc2822::parse(value).ok()).map(|date| date.timestamp());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
@@ -228,16 +246,17 @@ async fn exchange(request: RequestBuilder) -> Result<(StatusCode, Vec<u8>, Optio
                 let problem = format!("more than {MAX_ANSWER} bytes");
                 return Err(TwilioError::NotUnderstood { status: status.as_u16(), problem });
             }
-            Ok(None) => return Ok((status, body, retry_after)),
+            Ok(None) => break,
             // A definite refusal stays one even if its text is cut off.
-            Err(_) if status.is_client_error() => return Ok((status, body, retry_after)),
+            Err(_) if status.is_client_error() => break,
             Err(error) => return Err(TwilioError::AnswerLost(describe(&error))),
         }
     }
-}
-
-fn refused(status: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> TwilioError {
-    TwilioError::Answered(ApiError::read(status.as_u16(), retry_after, body))
+    if status.is_success() {
+        Ok(Answer { status, body, date })
+    } else {
+        Err(TwilioError::Answered(ApiError::read(status.as_u16(), retry_after, &body)))
+    }
 }
 
 /// A failure to connect or to build the request means that nothing left; any other may have come after it did.

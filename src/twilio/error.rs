@@ -70,7 +70,8 @@ impl TwilioError {
         match self {
             Self::NotSent(_) => true,
             Self::AnswerLost(_) | Self::NotUnderstood { .. } => false,
-            Self::Answered(error) => error.status < 500,
+            // 408 is the word of something in between that did not wait for Twilio.
+            Self::Answered(error) => error.status < 500 && error.status != 408,
         }
     }
 

@@ -1,7 +1,9 @@
 //! Messages of the 2010 API, <https://www.twilio.com/docs/messaging/api/message-resource>. They have no idempotency key: a
 //! lost answer is settled by looking in the list.
 
-use jiff::{Timestamp, fmt::rfc2822};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde::Deserialize;
 
 use crate::twilio::{
@@ -76,13 +78,16 @@ impl TwilioClient {
         self.post(Product::Api, &self.messages_path(), &form).await
     }
 
-    /// The messages to one WhatsApp recipient, whatever their date: `date_sent`, the only date that can be filtered by, is
-    /// null for a while. Stops at the first page whose rows are all older than `since`.
-    pub async fn messages_to(&self, to: &E164, since: Timestamp) -> Result<Vec<Message>, TwilioError> {
+    /// The messages to one WhatsApp recipient that were made in the last `age`, by Twilio's own clock. No date is asked for:
+    /// `date_sent`, the only one that can be, is null for a while. Stops at the first page whose rows are all older.
+    pub async fn messages_to(&self, to: &E164, age: Duration) -> Result<Vec<Message>, TwilioError> {
         let path = self.messages_path();
         let to = to.whatsapp();
-        let mut page: MessagePage =
-            self.get_with(Product::Api, &path, &[("To", &to), ("PageSize", "100")]).await?;
+        let query = [("To", to.as_str()), ("PageSize", "100")];
+        let (mut page, date): (MessagePage, _) = self.get_timed(Product::Api, &path, &query).await?;
+        let answered = date.unwrap_or_else(Timestamp::now);
+        let since = answered.checked_sub(SignedDuration::try_from(age).unwrap_or(SignedDuration::MAX));
+        let since = since.unwrap_or(Timestamp::MIN);
         let mut found = Vec::new();
         for _ in 0..MAX_PAGES {
             let older = |message: &Message| message.created_at().is_some_and(|at| at < since);
@@ -93,7 +98,8 @@ impl TwilioClient {
                 _ => return Ok(found),
             }
         }
-        Err(TwilioError::NotUnderstood { status: 200, problem: "more messages to one recipient than are looked through".into() })
+        let problem = "more messages to one recipient than are looked through".to_owned();
+        Err(TwilioError::NotUnderstood { status: 200, problem })
     }
 
     fn messages_path(&self) -> String {

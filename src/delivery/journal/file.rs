@@ -1,0 +1,309 @@
+//! A journal in one file, for one process at a time (the file is locked). One thread writes; what waits while a write is
+//! being made durable goes into the next one together.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+};
+
+use async_trait::async_trait;
+use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    Entry, Journal, JournalError, Key, Operation, Owner, Reply, State, UnixMillis,
+    machine::{self, Asker},
+    now,
+};
+use crate::segment::MessageId;
+
+/// Entry by key, as JSON.
+const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
+/// Keys of entries that have not ended.
+const UNENDED: TableDefinition<&[u8], ()> = TableDefinition::new("unended");
+/// Final entries in the order in which they are forgotten.
+const EXPIRY: TableDefinition<(i64, &[u8]), ()> = TableDefinition::new("expiry");
+/// Key by the SID that its event ended with.
+const SIDS: TableDefinition<&str, &[u8]> = TableDefinition::new("sids");
+
+/// Most operations that share one write.
+const MAX_GROUP: usize = 512;
+/// Most expired entries forgotten in one write.
+const MAX_FORGOTTEN: usize = 2_000;
+/// Cache of the database, in bytes.
+const CACHE: usize = 8 * 1024 * 1024;
+
+/// A journal in a file.
+pub struct FileJournal {
+    database: Arc<Database>,
+    path: PathBuf,
+    writer: mpsc::UnboundedSender<Request>,
+}
+
+impl std::fmt::Debug for FileJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileJournal").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// One thing for the writing thread to do, and where to say how it went.
+enum Request {
+    Apply { key: Key, operation: Operation, reply: oneshot::Sender<Result<Reply, JournalError>> },
+    ForgetExpired { reply: oneshot::Sender<Result<usize, JournalError>> },
+}
+
+impl FileJournal {
+    /// Opens the journal at `path`, or makes it. The lock on the file is held until the journal is dropped or the process
+    /// ends, however it ends; so whoever has the journal open knows that every earlier owner is gone.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let text = path.display().to_string();
+        let open = |problem: &dyn std::fmt::Display| JournalError::Open { path: text.clone(), problem: problem.to_string() };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| open(&error))?;
+        }
+        let database = Database::builder().set_cache_size(CACHE).create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => JournalError::Locked { path: text.clone() },
+            error => open(&error),
+        })?;
+        make_tables(&database).map_err(|error| open(&error))?;
+        let database = Arc::new(database);
+        let (writer, requests) = mpsc::unbounded_channel();
+        let store = Writer { database: Arc::clone(&database), owner: Owner(uuid::Uuid::new_v4().to_string()) };
+        thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || store.run(requests))
+            .map_err(|error| open(&error))?;
+        Ok(Self { database, path: path.to_owned(), writer })
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, JournalError>>) -> Request,
+    ) -> Result<T, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || JournalError::Failed("the writing thread has ended".into());
+        self.writer.send(request(reply)).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
+
+fn make_tables(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(ENTRIES)?;
+    transaction.open_table(UNENDED)?;
+    transaction.open_table(EXPIRY)?;
+    transaction.open_table(SIDS)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn failed(error: impl Into<redb::Error>) -> JournalError {
+    JournalError::Failed(error.into().to_string())
+}
+
+/// The destination's uid has no NUL, so the first one ends it.
+fn encode(key: &Key) -> Vec<u8> {
+    [key.destination.as_bytes(), &[0], key.message_id.as_str().as_bytes()].concat()
+}
+
+fn decode(bytes: &[u8]) -> Option<Key> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    let destination = std::str::from_utf8(&bytes[..end]).ok()?.to_owned();
+    let message_id: MessageId = serde_json::from_value(std::str::from_utf8(&bytes[end + 1..]).ok()?.into()).ok()?;
+    Some(Key { destination, message_id })
+}
+
+#[async_trait]
+impl Journal for FileJournal {
+    async fn apply(&self, key: Key, operation: Operation) -> Result<Reply, JournalError> {
+        self.ask(|reply| Request::Apply { key, operation, reply }).await
+    }
+
+    async fn find(&self, key: &Key) -> Result<Option<Entry>, JournalError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let table = transaction.open_table(ENTRIES).map_err(failed)?;
+        let stored = table.get(encode(key).as_slice()).map_err(failed)?;
+        stored.map(|stored| read_entry(stored.value())).transpose()
+    }
+
+    async fn attributed_to(&self, sid: &str) -> Result<Option<Key>, JournalError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let table = transaction.open_table(SIDS).map_err(failed)?;
+        Ok(table.get(sid).map_err(failed)?.and_then(|key| decode(key.value())))
+    }
+
+    async fn unended(&self) -> Result<Vec<Key>, JournalError> {
+        let transaction = self.database.begin_read().map_err(failed)?;
+        let table = transaction.open_table(UNENDED).map_err(failed)?;
+        let mut keys = Vec::new();
+        for row in table.iter().map_err(failed)? {
+            keys.extend(decode(row.map_err(failed)?.0.value()));
+        }
+        Ok(keys)
+    }
+
+    async fn forget_expired(&self) -> Result<usize, JournalError> {
+        self.ask(|reply| Request::ForgetExpired { reply }).await
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+}
+
+fn read_entry(bytes: &[u8]) -> Result<Entry, JournalError> {
+    serde_json::from_slice(bytes).map_err(|error| JournalError::Unreadable(error.to_string()))
+}
+
+/// The one thread that writes.
+struct Writer {
+    database: Arc<Database>,
+    owner: Owner,
+}
+
+/// An answer that waits until what it says is on disk.
+enum Pending {
+    Applied(oneshot::Sender<Result<Reply, JournalError>>, Result<Reply, JournalError>),
+    Forgotten(oneshot::Sender<Result<usize, JournalError>>, usize),
+}
+
+impl Pending {
+    fn answer(self, written: &Result<(), JournalError>) {
+        // A receiver that is gone belonged to a task that was cancelled; what was written stays written.
+        match (self, written) {
+            (Self::Applied(reply, result), Ok(())) => drop(reply.send(result)),
+            (Self::Applied(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
+            (Self::Forgotten(reply, count), Ok(())) => drop(reply.send(Ok(count))),
+            (Self::Forgotten(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
+        }
+    }
+}
+
+impl Writer {
+    fn run(self, mut requests: mpsc::UnboundedReceiver<Request>) {
+        let mut group = Vec::with_capacity(MAX_GROUP);
+        while requests.blocking_recv_many(&mut group, MAX_GROUP) > 0 {
+            let mut pending = Vec::with_capacity(group.len());
+            let written = self.write(group.drain(..), &mut pending);
+            if let Err(error) = &written {
+                tracing::error!(%error, "journal write failed");
+            }
+            pending.into_iter().for_each(|pending| pending.answer(&written));
+        }
+    }
+
+    fn write(&self, group: impl Iterator<Item = Request>, pending: &mut Vec<Pending>) -> Result<(), JournalError> {
+        // Every request gets an answer, also when the transaction cannot even begin.
+        let group: Vec<Request> = group.collect();
+        let mut transaction = match self.database.begin_write().map_err(failed) {
+            Ok(transaction) => transaction,
+            Err(error) => {
+                pending.extend(group.into_iter().map(|request| refused(request, &error)));
+                return Err(error);
+            }
+        };
+        let durable = group.iter().any(is_durable);
+        let durability = if durable { Durability::Immediate } else { Durability::None };
+        let mut outcome = transaction.set_durability(durability).map_err(failed);
+        for request in group {
+            match request {
+                Request::Apply { key, operation, reply } => {
+                    let result = outcome.clone().and_then(|()| self.apply(&transaction, &key, &operation));
+                    // One entry that cannot be read is refused alone; a failed write ends the whole group.
+                    if let Err(error @ JournalError::Failed(_)) = &result {
+                        outcome = Err(error.clone());
+                    }
+                    pending.push(Pending::Applied(reply, result));
+                }
+                Request::ForgetExpired { reply } => {
+                    let result = outcome.clone().and_then(|()| forget_expired(&transaction, now()));
+                    let count = result.unwrap_or_else(|error| {
+                        outcome = Err(error);
+                        0
+                    });
+                    pending.push(Pending::Forgotten(reply, count));
+                }
+            }
+        }
+        outcome?;
+        transaction.commit().map_err(failed)
+    }
+
+    fn apply(&self, transaction: &WriteTransaction, key: &Key, operation: &Operation) -> Result<Reply, JournalError> {
+        let encoded = encode(key);
+        let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
+        let entry = entries
+            .get(encoded.as_slice())
+            .map_err(failed)?
+            .map(|stored| read_entry(stored.value()))
+            .transpose()?;
+        let asker = Asker { owner: &self.owner, now: now(), alone: true };
+        let (changed, reply) = machine::apply(entry.as_ref(), operation, asker);
+        let Some(changed) = changed else { return Ok(reply) };
+        let json = serde_json::to_vec(&changed).map_err(|error| JournalError::Failed(error.to_string()))?;
+        entries.insert(encoded.as_slice(), json.as_slice()).map_err(failed)?;
+        let mut unended = transaction.open_table(UNENDED).map_err(failed)?;
+        match &changed.state {
+            State::Final { outcome } => {
+                unended.remove(encoded.as_slice()).map_err(failed)?;
+                let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
+                expiry.insert((changed.expires, encoded.as_slice()), ()).map_err(failed)?;
+                if let Some(sid) = outcome.sid() {
+                    let mut sids = transaction.open_table(SIDS).map_err(failed)?;
+                    sids.insert(sid, encoded.as_slice()).map_err(failed)?;
+                }
+            }
+            State::Claimed { .. } => drop(unended.insert(encoded.as_slice(), ()).map_err(failed)?),
+            State::Open { .. } | State::Started { .. } => {}
+        }
+        Ok(reply)
+    }
+}
+
+fn refused(request: Request, error: &JournalError) -> Pending {
+    match request {
+        Request::Apply { reply, .. } => Pending::Applied(reply, Err(error.clone())),
+        Request::ForgetExpired { reply } => Pending::Forgotten(reply, 0),
+    }
+}
+
+/// A start must be on disk before a byte leaves, an end before it is answered. A claim or a release that is lost with the
+/// process costs nothing: before a start nothing has left, and after one Twilio is looked at again.
+fn is_durable(request: &Request) -> bool {
+    match request {
+        Request::Apply { operation, .. } => match operation {
+            Operation::Start { .. } | Operation::Finish { .. } | Operation::GiveUp { .. } => true,
+            Operation::Claim { .. } | Operation::Release { .. } | Operation::Adopt => false,
+        },
+        Request::ForgetExpired { .. } => false,
+    }
+}
+
+fn forget_expired(transaction: &WriteTransaction, now: UnixMillis) -> Result<usize, JournalError> {
+    let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
+    let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
+    let mut sids = transaction.open_table(SIDS).map_err(failed)?;
+    let due: Vec<(i64, Vec<u8>)> = expiry
+        .iter()
+        .map_err(failed)?
+        .take(MAX_FORGOTTEN)
+        .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_vec())).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    let mut forgotten = 0;
+    for (expires, key) in due.into_iter().take_while(|(expires, _)| *expires <= now) {
+        expiry.remove((expires, key.as_slice())).map_err(failed)?;
+        let stored = entries.get(key.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
+        // An event that came again after it was forgotten has an entry of its own by now.
+        let Some(Entry { state: State::Final { outcome }, expires: current, .. }) = stored else { continue };
+        if current > now {
+            continue;
+        }
+        entries.remove(key.as_slice()).map_err(failed)?;
+        if let Some(sid) = outcome.sid() {
+            sids.remove(sid).map_err(failed)?;
+        }
+        forgotten += 1;
+    }
+    Ok(forgotten)
+}

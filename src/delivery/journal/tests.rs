@@ -1,0 +1,137 @@
+//! Both engines keep the same promises.
+
+use super::{file::FileJournal, memory::MemoryJournal, *};
+use crate::{api::engage_destination::OnUnknownOutcome, segment::Event};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn key(message_id: &str) -> Key {
+    let event = Event::parse(&format!(r#"{{"messageId":"{message_id}"}}"#)).unwrap();
+    Key { destination: "uid".into(), message_id: event.message_id }
+}
+
+fn attempt() -> Attempt {
+    Attempt {
+        at: now(),
+        settle: HOUR,
+        on_unknown: OnUnknownOutcome::Resend,
+        trace: Trace::Conversation { unique_name: "u".into(), event: "m".into(), opening: false },
+    }
+}
+
+fn engines(folder: &std::path::Path) -> [Arc<dyn Journal>; 2] {
+    [Arc::new(MemoryJournal::new(100)), Arc::new(FileJournal::open(&folder.join("journal.redb")).unwrap())]
+}
+
+async fn claim(journal: &Arc<dyn Journal>, message_id: &str) -> Claimed {
+    Ticket::claim(journal, key(message_id), HOUR, HOUR).await.unwrap()
+}
+
+fn granted(claimed: Claimed) -> Ticket {
+    match claimed {
+        Claimed::Granted(ticket) => ticket,
+        other => panic!("not granted: {other:?}"),
+    }
+}
+
+fn sent(sid: &str) -> Final {
+    Final::Sent { sid: sid.into() }
+}
+
+#[tokio::test]
+async fn an_event_is_claimed_once_and_answered_from_the_record_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let mut ticket = granted(claim(&journal, "m1").await);
+        assert!(matches!(claim(&journal, "m1").await, Claimed::InFlight));
+        assert_eq!(journal.unended().await.unwrap(), [key("m1")]);
+        ticket.start(attempt()).await.unwrap();
+        assert!(matches!(claim(&journal, "m1").await, Claimed::InFlight));
+        ticket.finish(sent("SM1")).await.unwrap();
+        assert!(matches!(claim(&journal, "m1").await, Claimed::Ended(Final::Sent { sid }) if sid == "SM1"));
+        assert_eq!(journal.attributed_to("SM1").await.unwrap(), Some(key("m1")));
+        assert!(journal.unended().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_released_event_is_granted_again_and_knows_its_attempts() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let mut ticket = granted(claim(&journal, "m1").await);
+        ticket.start(attempt()).await.unwrap();
+        ticket.release(Reason::new("Throttled", "")).await.unwrap();
+        assert_eq!(granted(claim(&journal, "m1").await).attempts(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_many_claims_at_once_one_is_granted() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let claims = futures::future::join_all((0..50).map(|_| claim(&journal, "m1"))).await;
+        assert_eq!(claims.iter().filter(|claim| matches!(claim, Claimed::Granted(_))).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_final_entry_is_forgotten_when_its_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let claimed = Ticket::claim(&journal, key("m1"), HOUR, Duration::ZERO).await.unwrap();
+        granted(claimed).finish(sent("SM1")).await.unwrap();
+        assert_eq!(journal.forget_expired().await.unwrap(), 1);
+        assert_eq!(journal.find(&key("m1")).await.unwrap(), None);
+        assert_eq!(journal.attributed_to("SM1").await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_full_memory_journal_says_so_and_takes_events_again_when_old_ones_expire() {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new(1));
+    let ticket = granted(Ticket::claim(&journal, key("m1"), HOUR, Duration::ZERO).await.unwrap());
+    let full = Ticket::claim(&journal, key("m2"), HOUR, HOUR).await;
+    assert!(matches!(full, Err(JournalError::Full(1))));
+    ticket.finish(sent("SM1")).await.unwrap();
+    granted(claim(&journal, "m2").await);
+}
+
+#[tokio::test]
+async fn a_file_is_open_once_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.redb");
+    let first = FileJournal::open(&path).unwrap();
+    let error = FileJournal::open(&path).unwrap_err();
+    assert!(matches!(&error, JournalError::Locked { .. }), "{error}");
+    drop(first);
+}
+
+#[tokio::test]
+async fn what_was_started_before_the_end_of_a_process_is_found_by_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.redb");
+    {
+        let journal: Arc<dyn Journal> = Arc::new(FileJournal::open(&path).unwrap());
+        let mut started = granted(claim(&journal, "started").await);
+        started.start(attempt()).await.unwrap();
+        granted(claim(&journal, "sent").await).finish(sent("SM1")).await.unwrap();
+    }
+    let journal: Arc<dyn Journal> = Arc::new(reopened(&path).await);
+    assert!(matches!(claim(&journal, "sent").await, Claimed::Ended(_)));
+    assert!(matches!(claim(&journal, "started").await, Claimed::InFlight));
+    assert_eq!(journal.unended().await.unwrap(), [key("started")]);
+    let (ticket, _) = Ticket::adopt(&journal, key("started"), HOUR).await.unwrap().unwrap();
+    assert_eq!(ticket.attempts(), 1);
+    ticket.finish(sent("SM2")).await.unwrap();
+}
+
+/// The writing thread lets go of the file a moment after the journal is dropped.
+async fn reopened(path: &std::path::Path) -> FileJournal {
+    for _ in 0..200 {
+        match FileJournal::open(path) {
+            Err(JournalError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(10)).await,
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the journal stayed locked");
+}

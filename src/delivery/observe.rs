@@ -1,0 +1,89 @@
+//! Looking in Twilio for the effect of one attempt.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    api::annotations::EVENT_ATTRIBUTE,
+    delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
+    twilio::{E164, TwilioClient, TwilioError, sid::MessagingServiceSid},
+};
+
+/// How far back before the attempt is looked, for clocks that were set in between.
+const MARGIN: Duration = Duration::from_secs(30);
+
+/// What Twilio shows of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Observed {
+    Present { sid: String },
+    Absent,
+}
+
+/// The look itself failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ObserveError {
+    #[error(transparent)]
+    Twilio(#[from] TwilioError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+}
+
+/// Looks for the effect of `attempt`.
+pub(super) async fn observe(twilio: &TwilioClient, ticket: &Ticket, attempt: &Attempt) -> Result<Observed, ObserveError> {
+    match &attempt.trace {
+        Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
+        Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+    }
+}
+
+/// A message to the recipient that was made since the attempt began, by the service, and that no other event accounts for.
+/// One delivery at a time reaches a recipient, so it can only be this attempt's.
+async fn message(
+    twilio: &TwilioClient,
+    ticket: &Ticket,
+    attempt: &Attempt,
+    to: &E164,
+    messaging_service: &MessagingServiceSid,
+) -> Result<Observed, ObserveError> {
+    let age = Duration::from_millis(u64::try_from(now() - attempt.at).unwrap_or(0)) + MARGIN;
+    for message in twilio.messages_to(to, age).await? {
+        let outbound = message.direction.as_deref().is_none_or(|direction| direction.starts_with("outbound"));
+        let by_service = message.messaging_service_sid.as_deref().is_none_or(|sid| sid == messaging_service.as_str());
+        if !outbound || !by_service {
+            continue;
+        }
+        match ticket.journal().attributed_to(&message.sid).await? {
+            Some(other) if &other != ticket.key() => {}
+            Some(_) | None => return Ok(Observed::Present { sid: message.sid }),
+        }
+    }
+    Ok(Observed::Absent)
+}
+
+/// The conversation with its last step done: the opening message if there is one, else the customer in it.
+async fn conversation(
+    twilio: &TwilioClient,
+    unique_name: &str,
+    event: &str,
+    opening: bool,
+) -> Result<Observed, ObserveError> {
+    let Some(conversation) = twilio.conversation_by_unique_name(unique_name).await? else { return Ok(Observed::Absent) };
+    let complete = if opening {
+        twilio
+            .conversation_messages(&conversation.sid)
+            .await?
+            .iter()
+            .any(|message| is_of_event(message.attributes.as_deref(), event))
+    } else {
+        !twilio.participants(&conversation.sid).await?.is_empty()
+    };
+    Ok(if complete { Observed::Present { sid: conversation.sid.to_string() } } else { Observed::Absent })
+}
+
+/// Whether a message's attributes name this event.
+pub(super) fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
+    attributes
+        .and_then(|attributes| serde_json::from_str::<Value>(attributes).ok())
+        .is_some_and(|attributes| attributes.get(EVENT_ATTRIBUTE).and_then(Value::as_str) == Some(event))
+}

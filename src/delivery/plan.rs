@@ -1,0 +1,189 @@
+//! From an event and its recipient's traits to what is sent. Pure: the same input gives the same plan.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    api::{annotations::EVENT_ATTRIBUTE, reasons::event as reason},
+    delivery::{
+        condition::Answer,
+        destination::{Action, Destination, NAME_TRAIT, Opening},
+        outcome::{Final, Reason},
+        phone,
+        variables::VariableError,
+    },
+    segment::{Event, MessageId, event::User},
+    twilio::{
+        E164,
+        conversations::{NewConversation, NewConversationMessage},
+        messages::NewMessage,
+        sid::FlowSid,
+    },
+};
+
+/// All that one delivery sends, before any of it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    Whatsapp(NewMessage),
+    Conversation(ConversationDelivery),
+}
+
+/// A conversation to be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationDelivery {
+    pub customer: E164,
+    /// Our numbers, in the order in which they are tried.
+    pub numbers: Vec<E164>,
+    pub flow: FlowSid,
+    pub conversation: NewConversation,
+    pub opening: Option<NewConversationMessage>,
+}
+
+impl Delivery {
+    /// Whom it reaches.
+    pub const fn recipient(&self) -> &E164 {
+        match self {
+            Self::Whatsapp(message) => &message.to,
+            Self::Conversation(conversation) => &conversation.customer,
+        }
+    }
+}
+
+fn suppressed(word: &str, detail: impl Into<String>) -> Final {
+    Final::Suppressed { reason: Reason::new(word, detail) }
+}
+
+fn rejected(word: &str, detail: impl Into<String>) -> Final {
+    Final::Rejected { reason: Reason::new(word, detail) }
+}
+
+/// Whether an event is looked at any further, decided from the event alone. `None`: it is.
+pub fn select(destination: &Destination, event: &Event, now: Timestamp) -> Option<Final> {
+    if event.kind() != Some("track") {
+        let kind = event.kind().unwrap_or("none");
+        return Some(suppressed(reason::NOT_TRACK, format!("only track events are acted on; this one's type is {kind}")));
+    }
+    if is_too_old(destination, event, now) {
+        return Some(suppressed(reason::TOO_OLD, "the event is older than spec.delivery.maxAge"));
+    }
+    match &destination.when {
+        None if event.is_audience_exit() => {
+            Some(suppressed(reason::AUDIENCE_EXITED, "the event says that the user left the audience"))
+        }
+        Some(when) if when.traits().is_empty() => condition(when.evaluate(&event.json, &Map::new())),
+        None | Some(_) => None,
+    }
+}
+
+fn is_too_old(destination: &Destination, event: &Event, now: Timestamp) -> bool {
+    event
+        .timestamp()
+        .is_some_and(|at| now.duration_since(at).as_secs() > i64::try_from(destination.limits.max_age.as_secs()).unwrap_or(i64::MAX))
+}
+
+fn condition(answer: Answer) -> Option<Final> {
+    match answer {
+        Answer::Yes => None,
+        Answer::No => Some(suppressed(reason::CONDITION_FALSE, "spec.when is false for this event")),
+        Answer::NotEvaluable(problem) => {
+            Some(suppressed(reason::CONDITION_NOT_EVALUABLE, format!("spec.when cannot be evaluated: {problem}")))
+        }
+    }
+}
+
+/// What an event becomes, its traits being known. `flow` is the flow of a conversation.
+pub fn plan(
+    destination: &Destination,
+    destination_uid: &str,
+    event: &Event,
+    traits: &Map<String, Value>,
+    flow: Option<&FlowSid>,
+) -> Result<Delivery, Final> {
+    if let Some(when) = &destination.when
+        && !when.traits().is_empty()
+        && let Some(suppressed) = condition(when.evaluate(&event.json, traits))
+    {
+        return Err(suppressed);
+    }
+    if let Some(name) = &destination.consent_trait
+        && !is_consent(traits.get(name))
+    {
+        return Err(suppressed(reason::NO_CONSENT, format!("the trait `{name}` is not true")));
+    }
+    let name = &destination.phone_trait;
+    let phone = traits
+        .get(name)
+        .filter(|value| !value.is_null() && value.as_str() != Some(""))
+        .ok_or_else(|| rejected(reason::NO_PHONE, format!("neither the event nor the profile has the trait `{name}`")))?;
+    let recipient = phone::normalise(phone, destination.phone_region)
+        .map_err(|error| rejected(reason::INVALID_PHONE, format!("the trait `{name}`: {error}")))?;
+    let variables = |error: VariableError| rejected(error.reason(), error.to_string());
+    match &destination.action {
+        Action::Whatsapp(action) => Ok(Delivery::Whatsapp(NewMessage {
+            to: recipient,
+            messaging_service: action.messaging_service.clone(),
+            content: action.content.clone(),
+            content_variables: action.variables.fill(traits).map_err(variables)?,
+        })),
+        Action::Conversation(action) => {
+            let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
+            let opening = action.opening.as_ref().map(|Opening { content, variables: values }| {
+                Ok::<_, Final>(NewConversationMessage {
+                    content: content.clone(),
+                    content_variables: values.fill(traits).map_err(variables)?,
+                    attributes: json!({ EVENT_ATTRIBUTE: event.message_id.as_str() }).to_string(),
+                })
+            });
+            Ok(Delivery::Conversation(ConversationDelivery {
+                conversation: NewConversation {
+                    unique_name: unique_name(destination_uid, &event.message_id),
+                    friendly_name: friendly_name(event),
+                    attributes: attributes(&recipient, traits),
+                    close_after: action.close_after,
+                },
+                customer: recipient,
+                numbers: action.numbers.clone(),
+                flow: flow.clone(),
+                opening: opening.transpose()?,
+            }))
+        }
+    }
+}
+
+/// Consent is `true` or its text, and nothing else.
+fn is_consent(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::Bool(consent)) => *consent,
+        Some(Value::String(consent)) => consent.eq_ignore_ascii_case("true"),
+        _ => false,
+    }
+}
+
+/// The same for every repetition of an event, and without personal data: Twilio refuses a second conversation of the name.
+pub fn unique_name(destination_uid: &str, message_id: &MessageId) -> String {
+    let digest = Sha256::new().chain_update(destination_uid).chain_update([0]).chain_update(message_id.as_str()).finalize();
+    format!("engage-{}", hex::encode(&digest[..20]))
+}
+
+/// Longest friendly name that Conversations takes, in characters.
+const MAX_FRIENDLY_NAME: usize = 256;
+
+fn friendly_name(event: &Event) -> String {
+    let user = match event.user() {
+        Some(User::Id(id) | User::Anonymous(id)) => id,
+        None => "a customer".to_owned(),
+    };
+    format!("Conversation with {user}").chars().take(MAX_FRIENDLY_NAME).collect()
+}
+
+/// What the agent's screen shows of the customer.
+fn attributes(recipient: &E164, traits: &Map<String, Value>) -> String {
+    let name = traits.get(NAME_TRAIT).filter(|name| name.is_string()).cloned().unwrap_or(Value::Null);
+    json!({
+        "name": name,
+        "customerAddress": recipient.whatsapp(),
+        "customers": {"phone": recipient.as_str(), "name": name},
+    })
+    .to_string()
+}

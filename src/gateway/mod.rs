@@ -1,0 +1,11 @@
+//! Serves the webhooks of all destinations: who asks, is it genuine, and what is the answer.
+
+pub mod admin;
+pub mod answer;
+mod body;
+pub mod destinations;
+pub mod serve;
+pub mod table;
+
+pub use destinations::{Gateway, router};
+pub use table::{RouteTable, Routes};
