@@ -17,6 +17,8 @@ mod fake_cluster;
 mod samples;
 mod shared_read;
 pub mod studio_flow;
+#[cfg(test)]
+mod without_twilio;
 
 pub use cluster::{Cluster, ClusterError, Programmed};
 pub use context::Context;

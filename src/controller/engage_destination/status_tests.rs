@@ -78,7 +78,7 @@ fn observed() -> Observed {
         senders: None,
         flow: Some(ObservedFlow::Asked {
             sid: FLOW.into(),
-            managed_by: Some("agent".into()),
+            managed_by: None,
             found: Ok(Some(FlowFacts { published })),
         }),
     }

@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    observe::{Observed, ObservedFlow},
+    observe::{Manager, Observed, ObservedFlow},
     verify::{Verdict, verify},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 const FLOW: &str = "FW00000000000000000000000000000001";
 
-fn spec(action: serde_json::Value) -> EngageDestinationSpec {
+fn spec(action: &serde_json::Value) -> EngageDestinationSpec {
     let mut spec = json!({"twilio": {"credentialsRef": {"name": "t"}}, "segment": {"credentialsRef": {"name": "s"}}});
     spec.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
     serde_json::from_value(spec).unwrap()
@@ -27,7 +27,7 @@ fn whatsapp() -> EngageDestinationSpec {
 }
 
 fn conversation() -> EngageDestinationSpec {
-    spec(json!({"conversation": {"flowSid": FLOW, "twilioNumber": ["+5511900000001"]}}))
+    spec(&json!({"conversation": {"flowSid": FLOW, "twilioNumber": ["+5511900000001"]}}))
 }
 
 fn filled(names: &[&str]) -> BTreeSet<String> {
@@ -38,25 +38,38 @@ fn numbers(numbers: &[&str]) -> Arc<[E164]> {
     numbers.iter().map(|number| number.parse().unwrap()).collect()
 }
 
-fn template(approval: Option<&str>, placeholders: &[&str]) -> Option<Arc<Template>> {
-    Some(Arc::new(Template {
+type LookAtService = Look<Option<Arc<[E164]>>>;
+type LookAtTemplate = Look<Option<Arc<Template>>>;
+type LookAtSenders = Look<Arc<[WhatsAppSender]>>;
+
+fn template(approval: Option<&str>, placeholders: &[&str]) -> LookAtTemplate {
+    Ok(Some(Arc::new(Template {
         name: Some("lead_welcome".into()),
         placeholders: filled(placeholders),
         approval: approval.map(str::to_owned),
         rejection_reason: None,
-    }))
+    })))
 }
 
 fn senders(status: &str) -> Arc<[WhatsAppSender]> {
     [WhatsAppSender { sender_id: Some("whatsapp:+5511900000001".into()), status: Some(status.into()) }].into()
 }
 
-fn flow(found: Look<Option<FlowFacts>>, managed_by: Option<&str>) -> ObservedFlow {
-    ObservedFlow::Asked { sid: FLOW.into(), managed_by: managed_by.map(str::to_owned), found }
+fn flow(found: Look<Option<FlowFacts>>) -> ObservedFlow {
+    ObservedFlow::Asked { sid: FLOW.into(), managed_by: None, found }
 }
 
-fn published(connects_conversations: bool) -> Option<FlowFacts> {
-    Some(FlowFacts { published: Some(PublishedFlow { revision: Some(4), connects_conversations }) })
+/// A flow of a StudioFlow that knows of this published revision.
+fn managed(found: Look<Option<FlowFacts>>, published_revision: Option<i64>) -> ObservedFlow {
+    ObservedFlow::Asked {
+        sid: FLOW.into(),
+        managed_by: Some(Manager { name: "agent".into(), published_revision }),
+        found,
+    }
+}
+
+fn published(connects_conversations: bool) -> FlowFacts {
+    FlowFacts { published: Some(PublishedFlow { revision: Some(4), connects_conversations }) }
 }
 
 fn failed<T>(status: u16) -> Look<T> {
@@ -79,20 +92,20 @@ fn said(verdict: &Verdict) -> String {
 #[test]
 fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_filled() {
     let one = || Ok(Some(numbers(&["+5511900000001"])));
-    let good = || Ok(template(Some("approved"), &["1", "2"]));
-    let cases: [(Look<Option<Arc<[E164]>>>, Look<Option<Arc<Template>>>, &str); 16] = [
+    let good = || template(Some("approved"), &["1", "2"]);
+    let cases: [(LookAtService, LookAtTemplate, &str); 16] = [
         (one(), good(), "holds"),
         (Ok(None), good(), "MessagingServiceNotFound"),
         (Ok(Some(numbers(&[]))), good(), "NoWhatsAppSender"),
         (Ok(Some(numbers(&["+5511900000001", "+5511900000002"]))), good(), "SeveralWhatsAppSenders"),
         (one(), Ok(None), "ContentNotFound"),
-        (one(), Ok(template(None, &["1", "2"])), "ContentNotApproved"),
-        (one(), Ok(template(Some("pending"), &["1", "2"])), "ContentNotApproved"),
-        (one(), Ok(template(Some("rejected"), &["1", "2"])), "ContentNotApproved"),
-        (one(), Ok(template(Some("enchanted"), &["1", "2"])), "unchecked lasting"),
-        (one(), Ok(template(Some("approved"), &["1", "2", "3"])), "ContentVariablesMismatch"),
-        (one(), Ok(template(Some("approved"), &["1"])), "ContentVariablesMismatch"),
-        (one(), Ok(template(Some("pending"), &["1"])), "ContentNotApproved ContentVariablesMismatch"),
+        (one(), template(None, &["1", "2"]), "ContentNotApproved"),
+        (one(), template(Some("pending"), &["1", "2"]), "ContentNotApproved"),
+        (one(), template(Some("rejected"), &["1", "2"]), "ContentNotApproved"),
+        (one(), template(Some("enchanted"), &["1", "2"]), "unchecked lasting"),
+        (one(), template(Some("approved"), &["1", "2", "3"]), "ContentVariablesMismatch"),
+        (one(), template(Some("approved"), &["1"]), "ContentVariablesMismatch"),
+        (one(), template(Some("pending"), &["1"]), "ContentNotApproved ContentVariablesMismatch"),
         (one(), failed(403), "unchecked lasting"),
         (failed(503), failed(429), "unchecked transient transient"),
         // What is wrong for certain counts although something else could not be seen.
@@ -119,18 +132,22 @@ fn credentials_that_open_one_thing_are_not_rejected() {
 #[test]
 fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
     let online = || Ok(senders("ONLINE"));
-    let cases: [(Look<Arc<[WhatsAppSender]>>, ObservedFlow, &str); 14] = [
-        (online(), flow(Ok(published(true)), None), "holds"),
-        (Ok(senders("ONLINE:UPDATING")), flow(Ok(published(true)), None), "holds"),
-        (Ok([].into()), flow(Ok(published(true)), None), "SenderNotFound"),
-        (Ok(senders("OFFLINE")), flow(Ok(published(true)), None), "SenderOffline"),
-        (Ok(senders("NAPPING")), flow(Ok(published(true)), None), "unchecked lasting"),
-        (online(), flow(Ok(published(false)), None), "FlowTriggerMissing"),
-        (online(), flow(Ok(Some(FlowFacts { published: None })), None), "FlowNotPublished"),
-        (online(), flow(Ok(None), None), "FlowNotFound"),
+    let cases: [(LookAtSenders, ObservedFlow, &str); 18] = [
+        (online(), flow(Ok(Some(published(true)))), "holds"),
+        (Ok(senders("ONLINE:UPDATING")), flow(Ok(Some(published(true)))), "holds"),
+        (Ok([].into()), flow(Ok(Some(published(true)))), "SenderNotFound"),
+        (Ok(senders("OFFLINE")), flow(Ok(Some(published(true)))), "SenderOffline"),
+        (Ok(senders("NAPPING")), flow(Ok(Some(published(true)))), "unchecked lasting"),
+        (online(), flow(Ok(Some(published(false)))), "FlowTriggerMissing"),
+        (online(), flow(Ok(Some(FlowFacts { published: None }))), "FlowNotPublished"),
+        (online(), flow(Ok(None)), "FlowNotFound"),
         // Studio may show a flow that was just made a little later.
-        (online(), flow(Ok(None), Some("agent")), "unchecked transient"),
-        (online(), flow(failed(500), None), "unchecked transient"),
+        (online(), managed(Ok(None), Some(4)), "unchecked transient"),
+        (online(), managed(Ok(Some(published(false))), Some(5)), "unchecked transient"),
+        (online(), managed(Ok(Some(published(false))), Some(4)), "FlowTriggerMissing"),
+        (online(), managed(Ok(Some(FlowFacts { published: None })), Some(4)), "unchecked transient"),
+        (online(), managed(Ok(Some(FlowFacts { published: None })), None), "FlowNotPublished"),
+        (online(), flow(failed(500)), "unchecked transient"),
         (online(), ObservedFlow::NotProvisioned { name: "agent".into() }, "FlowNotReady"),
         (
             online(),
@@ -141,8 +158,8 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
             },
             "FlowInOtherAccount",
         ),
-        (failed(401), flow(failed(401), None), "CredentialsRejected"),
-        (failed(403), flow(Ok(published(true)), None), "unchecked lasting"),
+        (failed(401), flow(failed(401)), "CredentialsRejected"),
+        (failed(403), flow(Ok(Some(published(true)))), "unchecked lasting"),
     ];
     for (index, (senders, flow, expected)) in cases.into_iter().enumerate() {
         let observed = Observed { service: None, template: None, senders: Some(senders), flow: Some(flow) };
@@ -154,7 +171,7 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
 fn a_message_names_the_field_and_what_to_do() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001", "+5511900000002"])))),
-        template: Some(Ok(template(Some("rejected"), &["1", "name"]))),
+        template: Some(template(Some("rejected"), &["1", "name"])),
         senders: None,
         flow: None,
     };
