@@ -204,6 +204,7 @@ fn without_a_gateway_it_is_not_ready_although_verified() {
     let status = after(&destination(None), Verdict::Holds, &around);
     assert!(condition(&status, "Ready").starts_with("False/NoGateway"));
     assert!(condition(&status, "Durable").starts_with("False/MemoryJournal"));
+    assert!(said(&status).contains(&"Reconciling=True/NoGateway".to_owned()));
 }
 
 #[test]

@@ -22,7 +22,7 @@ fn spec(action: &serde_json::Value) -> EngageDestinationSpec {
 
 fn whatsapp() -> EngageDestinationSpec {
     spec(
-        json!({"whatsapp": {"messagingServiceSid": "MG1", "contentSid": "HX1", "includeTraits": ["first_name", "plan"]}}),
+        &json!({"whatsapp": {"messagingServiceSid": "MG1", "contentSid": "HX1", "includeTraits": ["first_name", "plan"]}}),
     )
 }
 
@@ -42,13 +42,13 @@ type LookAtService = Look<Option<Arc<[E164]>>>;
 type LookAtTemplate = Look<Option<Arc<Template>>>;
 type LookAtSenders = Look<Arc<[WhatsAppSender]>>;
 
-fn template(approval: Option<&str>, placeholders: &[&str]) -> LookAtTemplate {
-    Ok(Some(Arc::new(Template {
+fn template(approval: Option<&str>, placeholders: &[&str]) -> Arc<Template> {
+    Arc::new(Template {
         name: Some("lead_welcome".into()),
         placeholders: filled(placeholders),
         approval: approval.map(str::to_owned),
         rejection_reason: None,
-    })))
+    })
 }
 
 fn senders(status: &str) -> Arc<[WhatsAppSender]> {
@@ -92,20 +92,20 @@ fn said(verdict: &Verdict) -> String {
 #[test]
 fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_filled() {
     let one = || Ok(Some(numbers(&["+5511900000001"])));
-    let good = || template(Some("approved"), &["1", "2"]);
+    let good = || Ok(Some(template(Some("approved"), &["1", "2"])));
     let cases: [(LookAtService, LookAtTemplate, &str); 16] = [
         (one(), good(), "holds"),
         (Ok(None), good(), "MessagingServiceNotFound"),
         (Ok(Some(numbers(&[]))), good(), "NoWhatsAppSender"),
         (Ok(Some(numbers(&["+5511900000001", "+5511900000002"]))), good(), "SeveralWhatsAppSenders"),
         (one(), Ok(None), "ContentNotFound"),
-        (one(), template(None, &["1", "2"]), "ContentNotApproved"),
-        (one(), template(Some("pending"), &["1", "2"]), "ContentNotApproved"),
-        (one(), template(Some("rejected"), &["1", "2"]), "ContentNotApproved"),
-        (one(), template(Some("enchanted"), &["1", "2"]), "unchecked lasting"),
-        (one(), template(Some("approved"), &["1", "2", "3"]), "ContentVariablesMismatch"),
-        (one(), template(Some("approved"), &["1"]), "ContentVariablesMismatch"),
-        (one(), template(Some("pending"), &["1"]), "ContentNotApproved ContentVariablesMismatch"),
+        (one(), Ok(Some(template(None, &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("pending"), &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("rejected"), &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("enchanted"), &["1", "2"]))), "unchecked lasting"),
+        (one(), Ok(Some(template(Some("approved"), &["1", "2", "3"]))), "ContentVariablesMismatch"),
+        (one(), Ok(Some(template(Some("approved"), &["1"]))), "ContentVariablesMismatch"),
+        (one(), Ok(Some(template(Some("pending"), &["1"]))), "ContentNotApproved ContentVariablesMismatch"),
         (one(), failed(403), "unchecked lasting"),
         (failed(503), failed(429), "unchecked transient transient"),
         // What is wrong for certain counts although something else could not be seen.
@@ -171,7 +171,7 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
 fn a_message_names_the_field_and_what_to_do() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001", "+5511900000002"])))),
-        template: Some(template(Some("rejected"), &["1", "name"])),
+        template: Some(Ok(Some(template(Some("rejected"), &["1", "name"])))),
         senders: None,
         flow: None,
     };
