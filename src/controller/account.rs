@@ -51,7 +51,7 @@ struct Answers {
     services: Shared<MessagingServiceSid, Option<Arc<[E164]>>>,
     templates: Shared<ContentSid, Option<Arc<Template>>>,
     senders: Shared<(), Arc<[WhatsAppSender]>>,
-    flows: Shared<FlowSid, Option<FlowFacts>>,
+    flows: Shared<(FlowSid, Option<i64>), Option<FlowFacts>>,
     flex_workspaces: Shared<(), Option<Arc<str>>>,
     workspaces: Shared<(), Arc<[Workspace]>>,
     workflows: Shared<String, Arc<[Workflow]>>,
@@ -132,8 +132,9 @@ impl Account {
         self.answers.senders.read(self.asker, self.freshness, (), ask).await
     }
 
-    /// What serves customers of a flow; `None` when there is no such flow.
-    pub async fn flow(&self, sid: &FlowSid) -> Look<Option<FlowFacts>> {
+    /// What serves customers of a flow; `None` when there is no such flow. An answer from before `published`, the revision
+    /// that is known to have been published since, is not shared.
+    pub async fn flow(&self, sid: &FlowSid, published: Option<i64>) -> Look<Option<FlowFacts>> {
         let ask = async {
             let Some(published) = self.client.flow_revision(sid, Revision::LatestPublished).await? else {
                 return Ok(self.client.flow(sid).await?.map(|_| FlowFacts { published: None }));
@@ -145,7 +146,7 @@ impl Account {
             let published = PublishedFlow { revision: published.revision, connects_conversations };
             Ok(Some(FlowFacts { published: Some(published) }))
         };
-        self.answers.flows.read(self.asker, self.freshness, sid.clone(), ask).await
+        self.answers.flows.read(self.asker, self.freshness, (sid.clone(), published), ask).await
     }
 
     /// SID of the workspace that Flex works in; `None` when the account has no Flex.

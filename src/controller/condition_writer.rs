@@ -86,6 +86,11 @@ pub fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// A time that something is counted from, to the millisecond.
+pub fn precise_time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
 /// Messages as one.
 pub fn joined(messages: impl Iterator<Item = String>) -> String {
     messages.collect::<Vec<_>>().join("; ")

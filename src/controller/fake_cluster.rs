@@ -15,7 +15,6 @@ use crate::{
 #[derive(Default)]
 pub struct FakeCluster {
     pub secrets: BTreeMap<ObjectKey, SecretData>,
-    pub flows: BTreeMap<ObjectKey, Arc<StudioFlow>>,
     pub unreadable: bool,
     pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
     pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
@@ -48,8 +47,8 @@ impl Cluster for FakeCluster {
         Ok(self.secrets.get(key).cloned())
     }
 
-    fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
-        self.flows.get(key).cloned()
+    fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
+        None
     }
 
     async fn write_flow_status(&self, _: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {

@@ -13,8 +13,12 @@ pub mod disposition;
 pub mod engage_destination;
 #[cfg(test)]
 mod fake_cluster;
+#[cfg(test)]
+mod samples;
 mod shared_read;
 pub mod studio_flow;
+#[cfg(test)]
+mod without_twilio;
 
 pub use cluster::{Cluster, ClusterError, Programmed};
 pub use context::Context;

@@ -14,26 +14,26 @@ use moka::future::Cache;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
-use crate::twilio::{TwilioCredentials, TwilioError};
+use crate::{
+    api::Period,
+    twilio::{TwilioCredentials, TwilioError},
+};
 
 /// What came of asking. The error is shared as the answer would be.
 pub type Look<T> = Result<T, Arc<TwilioError>>;
 
 /// How old an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Freshness {
-    /// For a resource that was fine when last looked at.
-    Shared,
-    /// After a change or a failed check: only what was asked at the same moment is shared.
-    Recent,
-}
+pub struct Freshness(Duration);
 
 impl Freshness {
-    const fn max_age(self) -> Duration {
-        match self {
-            Self::Shared => Duration::from_secs(30),
-            Self::Recent => Duration::from_secs(1),
-        }
+    /// After a change or a failed check: only what is asked at the same moment is shared.
+    pub const RECENT: Self = Self(Duration::from_secs(1));
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    /// For a resource that was fine when last looked at, which it is at this interval.
+    pub fn within(interval: Period) -> Self {
+        Self((interval.as_duration() / 2).clamp(Self::RECENT.0, Self::LONGEST))
     }
 }
 
@@ -89,8 +89,8 @@ where
             Answer { asked_at, look: ask.await.map_err(Arc::new) }
         });
         let too_old = |answer: &Answer<T>| {
-            let freshness = if answer.look.is_ok() { freshness } else { Freshness::Recent };
-            answer.asked_at.elapsed() > freshness.max_age()
+            let Freshness(oldest) = if answer.look.is_ok() { freshness } else { Freshness::RECENT };
+            answer.asked_at.elapsed() > oldest
         };
         self.0.entry((asker, key)).or_insert_with_if(ask, too_old).await.into_value().look
     }
@@ -103,6 +103,7 @@ mod tests {
     use super::*;
 
     const ASKER: Asker = Asker([0; 32]);
+    const SHARED: Freshness = Freshness(Freshness::LONGEST);
 
     #[tokio::test]
     async fn a_thousand_askers_are_one_question() {
@@ -113,7 +114,7 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20)).await;
             Ok(7)
         };
-        let all = (0..1_000).map(|_| shared.read(ASKER, Freshness::Recent, 1, ask()));
+        let all = (0..1_000).map(|_| shared.read(ASKER, Freshness::RECENT, 1, ask()));
         for look in futures::future::join_all(all).await {
             assert_eq!(look.unwrap(), 7);
         }
@@ -123,17 +124,17 @@ mod tests {
     #[tokio::test]
     async fn other_credentials_ask_for_themselves() {
         let shared = Shared::<u8, u8>::new();
-        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(1) }).await.unwrap(), 1);
-        assert_eq!(shared.read(Asker([1; 32]), Freshness::Shared, 1, async { Ok(2) }).await.unwrap(), 2);
-        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(3) }).await.unwrap(), 1);
+        assert_eq!(shared.read(ASKER, SHARED, 1, async { Ok(1) }).await.unwrap(), 1);
+        assert_eq!(shared.read(Asker([1; 32]), SHARED, 1, async { Ok(2) }).await.unwrap(), 2);
+        assert_eq!(shared.read(ASKER, SHARED, 1, async { Ok(3) }).await.unwrap(), 1);
     }
 
     #[tokio::test]
     async fn after_a_change_an_older_answer_is_not_taken() {
         let shared = Shared::<u8, u8>::new();
-        shared.read(ASKER, Freshness::Shared, 1, async { Ok(1) }).await.unwrap();
-        tokio::time::sleep(Freshness::Recent.max_age() + Duration::from_millis(50)).await;
-        assert_eq!(shared.read(ASKER, Freshness::Shared, 1, async { Ok(2) }).await.unwrap(), 1);
-        assert_eq!(shared.read(ASKER, Freshness::Recent, 1, async { Ok(3) }).await.unwrap(), 3);
+        shared.read(ASKER, SHARED, 1, async { Ok(1) }).await.unwrap();
+        tokio::time::sleep(Freshness::RECENT.0 + Duration::from_millis(50)).await;
+        assert_eq!(shared.read(ASKER, SHARED, 1, async { Ok(2) }).await.unwrap(), 1);
+        assert_eq!(shared.read(ASKER, Freshness::RECENT, 1, async { Ok(3) }).await.unwrap(), 3);
     }
 }

@@ -1,4 +1,5 @@
-//! What each condition of a destination says of what was found. Pure.
+//! What each condition of a destination says of what was found, and whether waiting or acting helps where it is not true.
+//! Pure.
 
 use crate::{
     api::{
@@ -135,20 +136,26 @@ pub fn ready(
     destination: &EngageDestination,
     status: &EngageDestinationStatus,
     url: &str,
-    outlooks: [Option<Outlook>; 4],
+    (checks, programmed_outlook): ([Option<Outlook>; 3], Option<Outlook>),
     writer: &mut ConditionWriter,
 ) {
     let find = |type_| conditions::find(&status.conditions, type_);
     let programmed = find(conditions::PROGRAMMED).filter(|condition| condition.status != Truth::True.as_str());
     let verified = find(conditions::VERIFIED).filter(|condition| condition.status != Truth::True.as_str());
     let refusal = match gate::decide(&destination.spec, destination.metadata.generation, Some(status)) {
-        Gate::Serve => programmed.map(|condition| (condition.reason.clone(), condition.message.clone())),
-        Gate::Refuse { reason, message } => Some(match verified {
-            Some(unknown) if reason == reasons::VERIFYING => (unknown.reason.clone(), message),
-            _ => (reason, message),
-        }),
+        Gate::Serve => {
+            programmed.map(|condition| (condition.reason.clone(), condition.message.clone(), programmed_outlook))
+        }
+        Gate::Refuse { reason, message } => {
+            let outlook = checks.into_iter().flatten().next();
+            let outlook = if destination.spec.suspend { Some(Outlook::Intended) } else { outlook };
+            Some(match verified {
+                Some(unknown) if reason == reasons::VERIFYING => (unknown.reason.clone(), message, outlook),
+                _ => (reason, message, outlook),
+            })
+        }
     };
-    let Some((reason, message)) = refusal else {
+    let Some((reason, message, outlook)) = refusal else {
         match verified {
             Some(verified) if destination.spec.verification == Verification::Warn => {
                 let message =
@@ -159,10 +166,5 @@ pub fn ready(
         }
         return;
     };
-    let outlook = if destination.spec.suspend {
-        Outlook::Intended
-    } else {
-        outlooks.into_iter().flatten().next().unwrap_or(Outlook::Waiting)
-    };
-    writer.not_ready(Truth::False, &reason, &message, outlook);
+    writer.not_ready(Truth::False, &reason, &message, outlook.unwrap_or(Outlook::Waiting));
 }

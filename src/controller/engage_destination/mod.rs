@@ -8,8 +8,12 @@ pub mod dereference;
 pub mod observe;
 pub mod report;
 pub mod status;
+#[cfg(test)]
+mod status_tests;
 pub mod validate;
 pub mod verify;
+#[cfg(test)]
+mod verify_tests;
 
 use crate::{
     api::EngageDestination,

@@ -35,7 +35,14 @@ pub enum ObservedFlow {
     /// Its StudioFlow works in another account than the destination.
     InOtherAccount { name: String, theirs: String, ours: AccountSid },
     /// The account was asked; `Ok(None)` when it has no such flow.
-    Asked { sid: String, managed_by: Option<String>, found: Look<Option<FlowFacts>> },
+    Asked { sid: String, managed_by: Option<Manager>, found: Look<Option<FlowFacts>> },
+}
+
+/// The StudioFlow that keeps a flow, and what it knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manager {
+    pub name: String,
+    pub published_revision: Option<i64>,
 }
 
 /// Asks what the action uses.
@@ -57,9 +64,9 @@ fn freshness(destination: &EngageDestination) -> Freshness {
     if verified.is_some_and(|verified| {
         verified.observed_generation == generation && verified.status == conditions::Truth::True.as_str()
     }) {
-        Freshness::Shared
+        Freshness::within(destination.spec.resync_interval)
     } else {
-        Freshness::Recent
+        Freshness::RECENT
     }
 }
 
@@ -101,7 +108,7 @@ async fn observe_flow(
 ) -> Option<ObservedFlow> {
     let Some(managed) = managed else {
         let sid = conversation.flow_sid.as_ref()?;
-        let found = account.flow(&sid.parse().ok()?).await;
+        let found = account.flow(&sid.parse().ok()?, None).await;
         return Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: None, found });
     };
     let name = managed.metadata.name.clone().unwrap_or_default();
@@ -113,6 +120,7 @@ async fn observe_flow(
     if let Some(theirs) = theirs.filter(|theirs| *theirs != account.sid().as_str()) {
         return Some(ObservedFlow::InOtherAccount { name, theirs: theirs.to_owned(), ours: account.sid().clone() });
     }
-    let found = account.flow(&sid.parse().ok()?).await;
-    Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: Some(name), found })
+    let published_revision = status.and_then(|status| status.published_revision);
+    let found = account.flow(&sid.parse().ok()?, published_revision).await;
+    Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: Some(Manager { name, published_revision }), found })
 }

@@ -59,7 +59,8 @@ pub fn compose(destination: &EngageDestination, findings: &Findings, around: &Su
         conditions: writer.conditions().to_vec(),
         ..seen(destination, &before, checked.as_ref().map(|(observed, _)| observed))
     };
-    conditions::ready(destination, &status, &around.url, [accepted, references, verified, programmed], &mut writer);
+    let outlooks = ([accepted, references, verified], programmed);
+    conditions::ready(destination, &status, &around.url, outlooks, &mut writer);
     status.conditions = writer.into_conditions();
     status
 }

@@ -10,7 +10,7 @@ use crate::{
     controller::{
         account::{FlowFacts, Look, PublishedFlow, Template},
         disposition::is_unauthorized,
-        engage_destination::observe::{Observed, ObservedFlow},
+        engage_destination::observe::{Manager, Observed, ObservedFlow},
     },
     twilio::{E164, TwilioError, messaging::WhatsAppSender},
 };
@@ -191,38 +191,42 @@ fn check_flow(flow: &ObservedFlow, checks: &mut Checks) {
         ObservedFlow::Asked { sid, managed_by, found } => {
             let field = if managed_by.is_some() { "spec.conversation.flowRef" } else { "spec.conversation.flowSid" };
             let Some(facts) = checks.seen(&format!("the flow of {field}"), found) else { return };
-            check_flow_facts(field, sid, managed_by.as_deref(), *facts, checks);
+            check_flow_facts(field, sid, managed_by.as_ref(), *facts, checks);
         }
     }
 }
 
-fn check_flow_facts(field: &str, sid: &str, managed_by: Option<&str>, facts: Option<FlowFacts>, checks: &mut Checks) {
-    match facts {
-        // The StudioFlow has just been told that its flow exists: Studio may show it to readers a little later.
-        None if managed_by.is_some() => checks.unchecked.push(Unchecked {
-            message: format!("{field}: Twilio does not show flow {sid} yet"),
-            error: None,
-            transient: true,
-        }),
-        None => checks.disprove(
+fn check_flow_facts(field: &str, sid: &str, manager: Option<&Manager>, facts: Option<FlowFacts>, checks: &mut Checks) {
+    let published = facts.and_then(|facts| facts.published);
+    // The StudioFlow was told by Studio itself what it has published; a reader may be shown it a little later.
+    let seen = published.and_then(|published| published.revision);
+    if manager.is_some_and(|manager| facts.is_none() || seen < manager.published_revision) {
+        let message = format!("{field}: Twilio does not show the published revision of flow {sid} yet");
+        return checks.unchecked.push(Unchecked { message, error: None, transient: true });
+    }
+    match (facts, published) {
+        (None, _) => checks.disprove(
             reasons::FLOW_NOT_FOUND,
             format!("{field}: the account has no flow {sid}: correct the SID, or the credentials"),
         ),
-        Some(FlowFacts { published: None }) => checks.disprove(
-            reasons::FLOW_NOT_PUBLISHED,
-            match managed_by {
-                Some(name) => format!("{field}: no revision of flow {sid} is published: set spec.publish of StudioFlow `{name}` to true"),
-                None => format!("{field}: no revision of flow {sid} is published: publish it in Studio"),
-            },
-        ),
-        Some(FlowFacts { published: Some(PublishedFlow { revision: _, connects_conversations: true }) }) => {}
-        Some(FlowFacts { published: Some(PublishedFlow { revision, connects_conversations: false }) }) => checks.disprove(
-            reasons::FLOW_TRIGGER_MISSING,
-            format!(
-                "{field}: in revision {} of flow {sid}, which serves customers, the trigger leads nowhere for incomingConversationMessage, so a reply would go unanswered: connect it",
-                revision.map_or_else(|| "the published".to_owned(), |revision| revision.to_string())
-            ),
-        ),
+        (Some(_), None) => {
+            let advice = match manager {
+                Some(Manager { name, published_revision: _ }) => {
+                    format!("set spec.publish of StudioFlow `{name}` to true")
+                }
+                None => "publish it in Studio".to_owned(),
+            };
+            let message = format!("{field}: no revision of flow {sid} is published: {advice}");
+            checks.disprove(reasons::FLOW_NOT_PUBLISHED, message);
+        }
+        (Some(_), Some(PublishedFlow { revision: _, connects_conversations: true })) => {}
+        (Some(_), Some(PublishedFlow { revision, connects_conversations: false })) => {
+            let revision = revision.map(|revision| format!("revision {revision}")).unwrap_or_default();
+            let message = format!(
+                "{field}: the trigger of flow {sid} ({revision}, which serves customers) leads nowhere for incomingConversationMessage, so a reply would go unanswered: connect it"
+            );
+            checks.disprove(reasons::FLOW_TRIGGER_MISSING, message);
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::{
     api::studio_flow::{FlowDrift, PendingCreate, StudioFlowStatus},
     controller::{
-        condition_writer::time,
+        condition_writer::precise_time,
         studio_flow::{
             error::FlowError,
             journal::Journal,
@@ -111,7 +111,7 @@ impl Work<'_> {
                     pending_create: Some(PendingCreate {
                         account_sid: account_sid.clone(),
                         friendly_name: write.friendly_name.clone(),
-                        since: time(Timestamp::now()),
+                        since: precise_time(Timestamp::now()),
                     }),
                     account_sid: Some(account_sid),
                     observed_generation: status.observed_generation,
@@ -196,7 +196,7 @@ impl Work<'_> {
         let live =
             live.map_or_else(|| self.desired.hash.clone(), |fields| FlowDefinition::observed(fields.clone()).hash());
         status.live_hash = Some(live.to_string());
-        status.last_write_time = Some(time(Timestamp::now()));
+        status.last_write_time = Some(precise_time(Timestamp::now()));
         let webhook_url = answer.webhook_url.clone().or_else(|| before.and_then(|live| live.webhook_url.clone()));
         status.webhook_url = webhook_url;
     }

@@ -47,9 +47,9 @@ fn freshness(flow: &StudioFlow) -> Freshness {
     let status = flow.status.as_ref();
     let current = status.is_some_and(|status| status.observed_generation == flow.metadata.generation);
     if current && status.is_some_and(|status| conditions::is_true(&status.conditions, conditions::SYNCED)) {
-        Freshness::Shared
+        Freshness::within(flow.spec.resync_interval)
     } else {
-        Freshness::Recent
+        Freshness::RECENT
     }
 }
 

@@ -128,7 +128,7 @@ impl Account {
             }
             recorded.definition_hash = Some(desired.hash.to_string());
             recorded.live_hash = Some(definition(meaning, adds_defaults).hash().to_string());
-            recorded.settles_in = Some(Duration::from_secs(60));
+            recorded.settles_in = Some(Duration::from_mins(1));
         }
     }
 }
@@ -209,8 +209,11 @@ proptest! {
     }
 }
 
+/// Meaning, whether it is published, and whether it is ours.
+type Saved = (u8, bool, bool);
+
 /// One flow on record, written as meaning 0, that the account has with these revisions.
-fn known(revisions: &[(u8, bool, bool)], desired: &Desired) -> (Recorded, Observed) {
+fn known(revisions: &[Saved], desired: &Desired) -> (Recorded, Observed) {
     let revisions = revisions.iter().map(|&(meaning, published, ours)| Revision { meaning, published, ours }).collect();
     let account = Account {
         flows: vec![Flow { number: 0, name: desired.friendly_name.clone(), revisions }],
@@ -225,7 +228,7 @@ fn known(revisions: &[(u8, bool, bool)], desired: &Desired) -> (Recorded, Observ
 
 #[test]
 fn an_edit_by_somebody_else_is_told_from_a_change_of_the_spec() {
-    let cases: [(u8, bool, &[(u8, bool, bool)], &str); 9] = [
+    let cases: [(u8, bool, &[Saved], &str); 9] = [
         (0, true, &[(0, true, true)], "nothing"),
         (1, true, &[(0, true, true)], "spec changed"),
         (0, true, &[(0, true, true), (2, true, false)], "foreign 2"),

@@ -179,3 +179,83 @@ fn told(foreign: Option<&ForeignRevision>) -> String {
 fn listed(sids: &[FlowSid]) -> String {
     sids.iter().take(5).map(FlowSid::as_str).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        controller::studio_flow::error::NameProblem,
+        twilio::{ApiError, TwilioError},
+    };
+
+    fn at(hour: u8) -> Timestamp {
+        format!("2026-01-01T{hour:02}:00:00Z").parse().unwrap()
+    }
+
+    fn failed(http_status: u16) -> FlowError {
+        let error = ApiError::read(http_status, None, br#"{"message": "no"}"#);
+        FlowError::Twilio { doing: "read the flow", source: Arc::new(TwilioError::Answered(error)) }
+    }
+
+    fn in_step() -> StudioFlowStatus {
+        let mut writer = ConditionWriter::new(Vec::new(), Some(1), at(1));
+        passed(&mut writer, &[conditions::ACCEPTED, conditions::RESOLVED_REFS]);
+        let status = StudioFlowStatus { revision: Some(3), ..Default::default() };
+        write_outcome(&Outcome::InStep { foreign_draft: None }, true, &status, &mut writer);
+        StudioFlowStatus { observed_generation: Some(1), conditions: writer.into_conditions(), ..status }
+    }
+
+    fn said(status: &StudioFlowStatus) -> Vec<String> {
+        let mut said: Vec<String> =
+            status.conditions.iter().map(|it| format!("{}={}/{}", it.type_, it.status, it.reason)).collect();
+        said.sort();
+        said
+    }
+
+    #[test]
+    fn a_flow_that_cannot_be_compared_stays_ready_and_says_since_when() {
+        let mut status = in_step();
+        compose(&mut status, Some(1), true, &Err(failed(503)), at(2));
+        let once = status.clone();
+        compose(&mut status, Some(1), true, &Err(failed(503)), at(3));
+        assert_eq!(status, once);
+        let ready = conditions::find(&status.conditions, conditions::READY).unwrap();
+        assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "ApiUnavailable"));
+        assert!(ready.message.contains("since 2026-01-01T02:00:00Z"), "{}", ready.message);
+        // Of a newer spec nothing is known.
+        compose(&mut status, Some(2), true, &Err(failed(503)), at(4));
+        assert!(said(&status).contains(&"Ready=False/ApiUnavailable".to_owned()));
+        assert!(said(&status).contains(&"Reconciling=True/ApiUnavailable".to_owned()));
+    }
+
+    #[test]
+    fn conditions_before_the_failed_one_hold_and_those_after_it_are_unknown() {
+        let mut status = in_step();
+        let problem = NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message: "no workflow `Sales`".into() };
+        compose(&mut status, Some(1), true, &Err(FlowError::Names(vec![problem])), at(2));
+        assert_eq!(
+            said(&status),
+            [
+                "Accepted=True/Valid",
+                "Ready=False/ReferenceNotFound",
+                "ResolvedRefs=False/ReferenceNotFound",
+                "Stalled=True/ReferenceNotFound",
+                "Synced=Unknown/ReferenceNotFound"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_lagging_reader_does_not_unsettle_a_flow_that_is_in_step() {
+        let status = in_step();
+        let waiting = Outcome::Waiting { what: Wait::StaleRead, look_again: Duration::from_secs(2) };
+        let mut writer = ConditionWriter::new(status.conditions.clone(), Some(1), at(2));
+        write_outcome(&waiting, true, &status, &mut writer);
+        assert_eq!(writer.into_conditions(), status.conditions);
+        let mut writer = ConditionWriter::new(status.conditions.clone(), Some(2), at(2));
+        write_outcome(&waiting, true, &status, &mut writer);
+        assert!(!conditions::is_true(writer.conditions(), conditions::READY));
+    }
+}

@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    fn spec(workflow: &str, references: serde_json::Value) -> StudioFlowSpec {
+    fn spec(workflow: &str, references: &serde_json::Value) -> StudioFlowSpec {
         serde_json::from_value(json!({
             "twilio": {"credentialsRef": {"name": "twilio"}},
             "friendlyName": "Agent",
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn references_are_filled_and_nothing_is_left_open() {
         let reference = json!([{"widget": "agent", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]);
-        let spec = spec("${workflow}", reference);
+        let spec = spec("${workflow}", &reference);
         let desired = desired(&spec, definition(&spec).unwrap(), &["WW1".into()]).unwrap();
         assert_eq!(desired.definition.state("agent").unwrap().properties().unwrap()["workflow"], "WW1");
     }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn an_unfilled_placeholder_stops_the_write_however_it_is_spelt() {
         for placeholder in ["", "${workflow}"] {
-            let spec = spec(placeholder, json!([]));
+            let spec = spec(placeholder, &json!([]));
             let error = desired(&spec, definition(&spec).unwrap(), &[]).unwrap_err();
             assert_eq!(error.reason(), "DefinitionInvalid");
             assert!(error.to_string().contains("add an entry to `references`"), "{error}");
@@ -89,7 +89,7 @@ mod tests {
     #[test]
     fn a_reference_to_nothing_is_told_by_its_place_in_the_spec() {
         let spec =
-            spec("x", json!([{"widget": "agnet", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]));
+            spec("x", &json!([{"widget": "agnet", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]));
         let error = definition(&spec).unwrap_err();
         assert_eq!(error.reason(), "InvalidSpec");
         assert_eq!(error.to_string(), "spec.references[0]: no widget is called `agnet`");

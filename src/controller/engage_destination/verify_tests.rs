@@ -1,0 +1,191 @@
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use serde_json::json;
+
+use super::{
+    observe::{Manager, Observed, ObservedFlow},
+    verify::{Verdict, verify},
+};
+use crate::{
+    api::EngageDestinationSpec,
+    controller::account::{FlowFacts, Look, PublishedFlow, Template},
+    twilio::{ApiError, E164, TwilioError, messaging::WhatsAppSender},
+};
+
+const FLOW: &str = "FW00000000000000000000000000000001";
+
+fn spec(action: &serde_json::Value) -> EngageDestinationSpec {
+    let mut spec = json!({"twilio": {"credentialsRef": {"name": "t"}}, "segment": {"credentialsRef": {"name": "s"}}});
+    spec.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+    serde_json::from_value(spec).unwrap()
+}
+
+fn whatsapp() -> EngageDestinationSpec {
+    spec(
+        &json!({"whatsapp": {"messagingServiceSid": "MG1", "contentSid": "HX1", "includeTraits": ["first_name", "plan"]}}),
+    )
+}
+
+fn conversation() -> EngageDestinationSpec {
+    spec(&json!({"conversation": {"flowSid": FLOW, "twilioNumber": ["+5511900000001"]}}))
+}
+
+fn filled(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn numbers(numbers: &[&str]) -> Arc<[E164]> {
+    numbers.iter().map(|number| number.parse().unwrap()).collect()
+}
+
+type LookAtService = Look<Option<Arc<[E164]>>>;
+type LookAtTemplate = Look<Option<Arc<Template>>>;
+type LookAtSenders = Look<Arc<[WhatsAppSender]>>;
+
+fn template(approval: Option<&str>, placeholders: &[&str]) -> Arc<Template> {
+    Arc::new(Template {
+        name: Some("lead_welcome".into()),
+        placeholders: filled(placeholders),
+        approval: approval.map(str::to_owned),
+        rejection_reason: None,
+    })
+}
+
+fn senders(status: &str) -> Arc<[WhatsAppSender]> {
+    [WhatsAppSender { sender_id: Some("whatsapp:+5511900000001".into()), status: Some(status.into()) }].into()
+}
+
+fn flow(found: Look<Option<FlowFacts>>) -> ObservedFlow {
+    ObservedFlow::Asked { sid: FLOW.into(), managed_by: None, found }
+}
+
+/// A flow of a StudioFlow that knows of this published revision.
+fn managed(found: Look<Option<FlowFacts>>, published_revision: Option<i64>) -> ObservedFlow {
+    ObservedFlow::Asked {
+        sid: FLOW.into(),
+        managed_by: Some(Manager { name: "agent".into(), published_revision }),
+        found,
+    }
+}
+
+fn published(connects_conversations: bool) -> FlowFacts {
+    FlowFacts { published: Some(PublishedFlow { revision: Some(4), connects_conversations }) }
+}
+
+fn failed<T>(status: u16) -> Look<T> {
+    let retry_after = (status == 429).then(|| Duration::from_secs(3));
+    Err(Arc::new(TwilioError::Answered(ApiError::read(status, retry_after, br#"{"message": "no"}"#))))
+}
+
+/// The verdict in one word or the reasons, in their order.
+fn said(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Holds => "holds".into(),
+        Verdict::Disproved(findings) => findings.iter().map(|finding| finding.reason).collect::<Vec<_>>().join(" "),
+        Verdict::Unchecked(unchecked) => {
+            let kind = |transient| if transient { "transient" } else { "lasting" };
+            format!("unchecked {}", unchecked.iter().map(|it| kind(it.transient)).collect::<Vec<_>>().join(" "))
+        }
+    }
+}
+
+#[test]
+fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_filled() {
+    let one = || Ok(Some(numbers(&["+5511900000001"])));
+    let good = || Ok(Some(template(Some("approved"), &["1", "2"])));
+    let cases: [(LookAtService, LookAtTemplate, &str); 16] = [
+        (one(), good(), "holds"),
+        (Ok(None), good(), "MessagingServiceNotFound"),
+        (Ok(Some(numbers(&[]))), good(), "NoWhatsAppSender"),
+        (Ok(Some(numbers(&["+5511900000001", "+5511900000002"]))), good(), "SeveralWhatsAppSenders"),
+        (one(), Ok(None), "ContentNotFound"),
+        (one(), Ok(Some(template(None, &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("pending"), &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("rejected"), &["1", "2"]))), "ContentNotApproved"),
+        (one(), Ok(Some(template(Some("enchanted"), &["1", "2"]))), "unchecked lasting"),
+        (one(), Ok(Some(template(Some("approved"), &["1", "2", "3"]))), "ContentVariablesMismatch"),
+        (one(), Ok(Some(template(Some("approved"), &["1"]))), "ContentVariablesMismatch"),
+        (one(), Ok(Some(template(Some("pending"), &["1"]))), "ContentNotApproved ContentVariablesMismatch"),
+        (one(), failed(403), "unchecked lasting"),
+        (failed(503), failed(429), "unchecked transient transient"),
+        // What is wrong for certain counts although something else could not be seen.
+        (Ok(None), failed(503), "MessagingServiceNotFound"),
+        (failed(401), failed(401), "CredentialsRejected"),
+    ];
+    for (index, (service, template, expected)) in cases.into_iter().enumerate() {
+        let observed = Observed { service: Some(service), template: Some(template), senders: None, flow: None };
+        assert_eq!(said(&verify(&whatsapp(), &filled(&["1", "2"]), &observed)), expected, "case {index}");
+    }
+}
+
+#[test]
+fn credentials_that_open_one_thing_are_not_rejected() {
+    let observed = Observed {
+        service: Some(Ok(Some(numbers(&["+5511900000001"])))),
+        template: Some(failed(401)),
+        senders: None,
+        flow: None,
+    };
+    assert_eq!(said(&verify(&whatsapp(), &filled(&["1", "2"]), &observed)), "unchecked lasting");
+}
+
+#[test]
+fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
+    let online = || Ok(senders("ONLINE"));
+    let cases: [(LookAtSenders, ObservedFlow, &str); 18] = [
+        (online(), flow(Ok(Some(published(true)))), "holds"),
+        (Ok(senders("ONLINE:UPDATING")), flow(Ok(Some(published(true)))), "holds"),
+        (Ok([].into()), flow(Ok(Some(published(true)))), "SenderNotFound"),
+        (Ok(senders("OFFLINE")), flow(Ok(Some(published(true)))), "SenderOffline"),
+        (Ok(senders("NAPPING")), flow(Ok(Some(published(true)))), "unchecked lasting"),
+        (online(), flow(Ok(Some(published(false)))), "FlowTriggerMissing"),
+        (online(), flow(Ok(Some(FlowFacts { published: None }))), "FlowNotPublished"),
+        (online(), flow(Ok(None)), "FlowNotFound"),
+        // Studio may show a flow that was just made a little later.
+        (online(), managed(Ok(None), Some(4)), "unchecked transient"),
+        (online(), managed(Ok(Some(published(false))), Some(5)), "unchecked transient"),
+        (online(), managed(Ok(Some(published(false))), Some(4)), "FlowTriggerMissing"),
+        (online(), managed(Ok(Some(FlowFacts { published: None })), Some(4)), "unchecked transient"),
+        (online(), managed(Ok(Some(FlowFacts { published: None })), None), "FlowNotPublished"),
+        (online(), flow(failed(500)), "unchecked transient"),
+        (online(), ObservedFlow::NotProvisioned { name: "agent".into() }, "FlowNotReady"),
+        (
+            online(),
+            ObservedFlow::InOtherAccount {
+                name: "agent".into(),
+                theirs: "AC2".into(),
+                ours: format!("AC{}", "0".repeat(32)).parse().unwrap(),
+            },
+            "FlowInOtherAccount",
+        ),
+        (failed(401), flow(failed(401)), "CredentialsRejected"),
+        (failed(403), flow(Ok(Some(published(true)))), "unchecked lasting"),
+    ];
+    for (index, (senders, flow, expected)) in cases.into_iter().enumerate() {
+        let observed = Observed { service: None, template: None, senders: Some(senders), flow: Some(flow) };
+        assert_eq!(said(&verify(&conversation(), &filled(&[]), &observed)), expected, "case {index}");
+    }
+}
+
+#[test]
+fn a_message_names_the_field_and_what_to_do() {
+    let observed = Observed {
+        service: Some(Ok(Some(numbers(&["+5511900000001", "+5511900000002"])))),
+        template: Some(Ok(Some(template(Some("rejected"), &["1", "name"])))),
+        senders: None,
+        flow: None,
+    };
+    let Verdict::Disproved(findings) = verify(&whatsapp(), &filled(&["1", "2"]), &observed) else { panic!() };
+    let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "spec.whatsapp.messagingServiceSid: MG1 has 2 WhatsApp senders (+5511900000001, +5511900000002), and replies have to \
+             reach the one that sent: leave one in its sender pool",
+            "spec.whatsapp.contentSid: template `lead_welcome` is rejected for WhatsApp, and only an approved one may be sent: \
+             change it and submit it again",
+            "spec.whatsapp.contentSid: the placeholders of template `lead_welcome` and includeTraits or contentVariables differ: \
+             {{name}} not filled; {{2}} not in the template",
+        ]
+    );
+}
