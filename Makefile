@@ -1,0 +1,60 @@
+# What a person or CI runs. `make` alone lists it.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# The parts of `make lint` and `make test`, each a target of its own.
+LINT := check-format check-code check-generated check-dependencies
+TEST := test-build test-rust test-simulator
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint generate build parts $(LINT) $(TEST)
+# Cargo locks its target folder and uses all processors by itself.
+.NOTPARALLEL:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## One event from Segment to an agent's task, with the real program: no cluster, no accounts
+	@$(CARGO) build --locked --bin engage-operator --example demo
+	@$(TARGET)/debug/examples/demo
+
+test: $(TEST) ## All tests
+
+test-build:
+	$(CARGO) test --locked --workspace --no-run
+
+test-rust: ## The tests in Rust
+	$(CARGO) test --locked --workspace
+
+test-simulator: ## The simulator under Twilio's own SDK for Python
+	tests/simulator/sdk/run
+
+lint: $(LINT) ## All checks of the source
+
+check-format: ## rustfmt
+	$(CARGO) fmt --all --check
+
+check-code: ## clippy; a warning is an error
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+check-generated: ## Fail if crds/ is not what `make generate` would write
+	@$(CARGO) build --locked --bin engage-operator
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	  $(TARGET)/debug/engage-operator crds --output-dir "$$fresh" && \
+	  diff -r crds "$$fresh" || { echo 'crds/ is out of date: run `make generate`' >&2; exit 1; }
+
+check-dependencies: ## Licences, bans and sources of dependencies; the simulator depends on nothing of the product
+	$(CARGO) deny --locked check bans licenses sources
+	@! $(CARGO) tree --locked --package engage-simulator --edges all --prefix none | grep '^engage-operator '
+
+generate: ## Write crds/ anew from the types in src/api
+	@$(CARGO) build --locked --bin engage-operator
+	$(TARGET)/debug/engage-operator crds --output-dir crds
+
+build: ## The optimised program, target/release/engage-operator
+	$(CARGO) build --locked --release --bin engage-operator
+
+# For CI, which times each part.
+parts:
+	@echo $(LINT) $(TEST)

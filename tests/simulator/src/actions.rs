@@ -1,0 +1,88 @@
+//! What a test can do to the world besides calling the APIs: the same functions serve the Rust methods and the control
+//! API.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::clock::Millis;
+use crate::lock::{lock, write};
+use crate::seed::{Approval, Profile};
+use crate::twilio::conversations::store::State as ConversationState;
+use crate::twilio::studio::store::Revision;
+use crate::world::World;
+
+/// A Console edit: a new revision with an author of its own and no commit message of ours. Without a definition the
+/// newest one is saved again. Returns its number; `None` when there is no such flow.
+pub fn edit_flow(world: &World, flow_sid: &str, definition: Option<Value>, status: &str) -> Option<usize> {
+    let now = world.now();
+    let mut studio = lock(&world.studio);
+    let flow = studio.flow_mut(flow_sid)?;
+    let latest = flow.latest()?.clone();
+    flow.revisions.push(Revision {
+        revision: latest.revision + 1,
+        status: status.to_owned(),
+        definition: definition.map_or(latest.definition, Arc::new),
+        commit_message: None,
+        author_sid: Some("US000000000000000000000000000000c0".to_owned()),
+        created_ms: now,
+        friendly_name: latest.friendly_name,
+    });
+    Some(latest.revision + 1)
+}
+
+/// Makes `token` the primary auth token; the old ones stay valid when `keep_old`.
+pub fn rotate_auth_token(world: &World, token: &str, keep_old: bool) {
+    world.change_account(|account| {
+        if !keep_old {
+            account.seed.auth_tokens.clear();
+        }
+        account.seed.auth_tokens.retain(|old| old != token);
+        account.seed.auth_tokens.insert(0, token.to_owned());
+    });
+}
+
+/// Sets a template's WhatsApp approval, or takes it away; false when there is no such template.
+pub fn set_approval(world: &World, content_sid: &str, status: Option<&str>, category: Option<&str>) -> bool {
+    world.change_account(|account| {
+        let Some(template) = account.template(content_sid) else { return false };
+        let approval = status.map(|status| {
+            let previous = template.approval.clone();
+            let previous = previous.unwrap_or_else(|| Approval {
+                name: template.friendly_name.clone(),
+                category: "MARKETING".to_owned(),
+                status: String::new(),
+                rejection_reason: String::new(),
+            });
+            let category = category.map_or(previous.category, str::to_owned);
+            Approval { status: status.to_owned(), category, ..previous }
+        });
+        account.set_approval(content_sid, approval)
+    })
+}
+
+/// Sets a sender's status (`ONLINE`, `OFFLINE`, …); false when there is no such sender.
+pub fn set_sender_status(world: &World, number: &str, status: &str) -> bool {
+    world.change_account(|account| {
+        let mut senders = account.seed.whatsapp_senders.iter_mut();
+        senders.find(|sender| sender.number == number).map(|sender| status.clone_into(&mut sender.status)).is_some()
+    })
+}
+
+/// Adds or replaces a profile.
+pub fn put_profile(world: &World, space: &str, key: &str, profile: Profile) {
+    write(&world.profiles).put(space, key, profile);
+}
+
+/// Closes a conversation named by SID or unique name; false when there is none.
+pub fn close_conversation(world: &World, sid_or_name: &str) -> bool {
+    let mut store = lock(&world.conversations);
+    let Some(sid) = store.sid_of(sid_or_name) else { return false };
+    store.set_state(&sid, ConversationState::Closed);
+    true
+}
+
+/// Moves the simulated time forward.
+pub fn advance_clock(world: &World, seconds: u32) {
+    world.clock.advance(Millis::from(seconds) * 1000);
+}
