@@ -55,7 +55,9 @@ pub fn admit<K: Admissible>(mut resource: Value) -> Result<K, Vec<Rejection>> {
     drop_nulls(&mut resource, &schema.raw);
     let mut rejections = Vec::new();
     for section in ["spec", "status"] {
-        if let (Some(value), Some(schema)) = (resource.get(section), schema.raw.pointer(&format!("/properties/{section}"))) {
+        if let (Some(value), Some(schema)) =
+            (resource.get(section), schema.raw.pointer(&format!("/properties/{section}")))
+        {
             unknown_fields(value, schema, section, &mut rejections);
         }
     }
@@ -118,8 +120,10 @@ fn unknown_fields(value: &Value, schema: &Value, path: &str, rejections: &mut Ve
                 let path = format!("{path}.{name}");
                 match field_schema(schema, name) {
                     Some(schema) => unknown_fields(field, schema, &path, rejections),
-                    None if schema.get("properties").is_some() => rejections
-                        .push(Rejection { field: path, message: format!("unknown field{}", did_you_mean(schema, name)) }),
+                    None if schema.get("properties").is_some() => rejections.push(Rejection {
+                        field: path,
+                        message: format!("unknown field{}", did_you_mean(schema, name)),
+                    }),
                     None => {}
                 }
             }

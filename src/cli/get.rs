@@ -4,9 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use k8s_openapi::{
-    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp,
-};
+use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
 use kube::CustomResourceExt;
 use serde_json::Value;
 use serde_json_path::JsonPath;
@@ -154,8 +152,7 @@ fn table(output: &mut impl Write, crd: &CustomResourceDefinition, objects: &[Val
         .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
         .collect();
     for row in rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         writeln!(output, "{}", cells.join("   ").trim_end())?;
     }
     Ok(())

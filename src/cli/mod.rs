@@ -10,8 +10,10 @@ use clap::{Parser, Subcommand};
 /// Segment events become WhatsApp conversations with agents in Twilio Flex.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 120)]
-#[command(after_help = "Each flag can be given as an environment variable instead: --config-dir is ENGAGE_CONFIG_DIR.\n\
-    Logging: ENGAGE_LOG (or RUST_LOG) takes a filter such as `info` or `engage_operator=debug`.")]
+#[command(
+    after_help = "Each flag can be given as an environment variable instead: --config-dir is ENGAGE_CONFIG_DIR.\n\
+    Logging: ENGAGE_LOG (or RUST_LOG) takes a filter such as `info` or `engage_operator=debug`."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

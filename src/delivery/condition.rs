@@ -34,7 +34,9 @@ pub enum WhenError {
     Syntax(String),
     #[error("unknown variable `{0}`; there are `event` and `traits`")]
     UnknownVariable(String),
-    #[error("traits are read by name, `traits.plan` or `traits[\"plan\"]`: which ones must be known before an event comes")]
+    #[error(
+        "traits are read by name, `traits.plan` or `traits[\"plan\"]`: which ones must be known before an event comes"
+    )]
     DynamicTraits,
     #[error("comprehensions are nested deeper than {MAX_NESTED_COMPREHENSIONS}")]
     TooDeep,

@@ -244,7 +244,8 @@ impl Sending<'_> {
         if let Some(sid) = made {
             self.read(self.twilio.delete_conversation(sid)).await?;
         }
-        let detail = "every number in spec.conversation.twilioNumber is in another open conversation with this customer";
+        let detail =
+            "every number in spec.conversation.twilioNumber is in another open conversation with this customer";
         Err(Stop::Sent(Sent::suppressed(reason::CONVERSATION_ACTIVE, detail)))
     }
 

@@ -134,7 +134,8 @@ impl Destination {
             (Some(whatsapp), None) => whatsapp_action(whatsapp, &mut problems).map(Action::Whatsapp),
             (None, Some(conversation)) => conversation_action(conversation, &mut problems).map(Action::Conversation),
             (Some(_), Some(_)) | (None, None) => {
-                problems.add("spec", "a destination does exactly one thing: set either whatsapp or conversation".into());
+                problems
+                    .add("spec", "a destination does exactly one thing: set either whatsapp or conversation".into());
                 None
             }
         };
@@ -239,8 +240,7 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
         None => Some(None),
         Some(OpeningMessage { content_sid, content_variables }) => {
             let content = problems.take("spec.conversation.openingMessage.contentSid", content_sid.parse());
-            let variables =
-                named("spec.conversation.openingMessage.contentVariables", content_variables, problems);
+            let variables = named("spec.conversation.openingMessage.contentVariables", content_variables, problems);
             content.zip(variables).map(|(content, variables)| Some(Opening { content, variables }))
         }
     };
@@ -299,12 +299,15 @@ mod tests {
         }))
         .unwrap_err();
         let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
-        assert_eq!(fields, [
-            "spec.when",
-            "spec.phone.defaultRegion",
-            "spec.conversation.flowSid",
-            "spec.conversation.twilioNumber[1]",
-            "spec.conversation.openingMessage.contentVariables[\"1\"]",
-        ]);
+        assert_eq!(
+            fields,
+            [
+                "spec.when",
+                "spec.phone.defaultRegion",
+                "spec.conversation.flowSid",
+                "spec.conversation.twilioNumber[1]",
+                "spec.conversation.openingMessage.contentVariables[\"1\"]",
+            ]
+        );
     }
 }

@@ -97,7 +97,13 @@ impl Engine {
 
     /// Brings one event to its outcome, or as far as `patience` lets it; what is under way by then goes on by itself.
     /// `proven` is whether the event's own phone and traits may be believed.
-    pub async fn handle(self: &Arc<Self>, route: &Arc<Route>, event: Event, proven: bool, patience: Duration) -> Outcome {
+    pub async fn handle(
+        self: &Arc<Self>,
+        route: &Arc<Route>,
+        event: Event,
+        proven: bool,
+        patience: Duration,
+    ) -> Outcome {
         let now = Timestamp::now();
         if let Some(suppressed) = plan::select(&route.destination, &event, now) {
             return self.already_ended(route, &event).await.unwrap_or(Outcome::Final(suppressed));
@@ -152,7 +158,9 @@ impl Engine {
         let give_up = limits.max_age.max(MIN_GIVE_UP);
         let ticket = match Ticket::claim(&self.journal, key(route, event), give_up, limits.dedupe_window).await {
             Ok(Claimed::Granted(ticket)) => ticket,
-            Ok(Claimed::InFlight) => return Outcome::retry(reason::IN_FLIGHT, "an earlier delivery of it is under way"),
+            Ok(Claimed::InFlight) => {
+                return Outcome::retry(reason::IN_FLIGHT, "an earlier delivery of it is under way");
+            }
             Ok(Claimed::Ended(outcome)) => return Outcome::Duplicate(outcome),
             Err(error) => return journal_failed(&error),
         };
@@ -233,7 +241,8 @@ impl Engine {
                 Ok(traits)
             };
         };
-        let Some(space) = destination.space_id.as_deref().or_else(|| event.space_id()).filter(|id| is_space_id(id)) else {
+        let Some(space) = destination.space_id.as_deref().or_else(|| event.space_id()).filter(|id| is_space_id(id))
+        else {
             return if needed {
                 let detail = "neither spec.segment.spaceId nor the event names the space to read the profile in";
                 Err(Outcome::rejected(reason::NO_SPACE, detail))
@@ -260,17 +269,13 @@ impl Engine {
 
     pub(super) async fn credentials(&self, route: &Route) -> Result<Credentials, String> {
         let Destination { twilio, segment, .. } = &*route.destination;
-        let secret = async |name: &str| {
-            self.secrets.get(&route.key.sibling(name)).await.map_err(|error| error.to_string())
-        };
+        let secret =
+            async |name: &str| self.secrets.get(&route.key.sibling(name)).await.map_err(|error| error.to_string());
         let twilio_credentials = TwilioCredentials::read(twilio, &*secret(&twilio.name).await?);
         let segment_credentials = SegmentCredentials::read(segment, &*secret(&segment.name).await?);
         let twilio = twilio_credentials.map_err(|error| error.to_string())?;
         let segment = segment_credentials.map_err(|error| error.to_string())?;
-        Ok(Credentials {
-            twilio: self.twilio.with(Arc::new(twilio)),
-            profiles_api_token: segment.profiles_api_token,
-        })
+        Ok(Credentials { twilio: self.twilio.with(Arc::new(twilio)), profiles_api_token: segment.profiles_api_token })
     }
 
     /// Reads a Secret again whose value was refused.

@@ -46,7 +46,9 @@ impl Fault {
             TwilioError::AnswerLost(_) | TwilioError::NotUnderstood { .. } => {
                 Self::Mendable(Reason::new(reason::TWILIO_UNAVAILABLE, detail))
             }
-            TwilioError::Answered(answer) if error.is_throttled() => Self::Throttled { retry_after: answer.retry_after },
+            TwilioError::Answered(answer) if error.is_throttled() => {
+                Self::Throttled { retry_after: answer.retry_after }
+            }
             TwilioError::Answered(answer) => Self::of_answer(answer, detail),
         }
     }

@@ -18,10 +18,7 @@ pub struct Globals(Lenient);
 impl Globals {
     /// `profile.traits` with those of `traits` that are among `names`.
     pub fn new(traits: &Map<String, Value>, names: &BTreeSet<String>) -> Self {
-        let traits = names
-            .iter()
-            .filter_map(|name| Some((name.clone(), Lenient::from(traits.get(name)?))))
-            .collect();
+        let traits = names.iter().filter_map(|name| Some((name.clone(), Lenient::from(traits.get(name)?)))).collect();
         let profile = Lenient::Object(BTreeMap::from([("traits".to_owned(), Lenient::Object(traits))]));
         Self(Lenient::Object(BTreeMap::from([("profile".to_owned(), profile)])))
     }

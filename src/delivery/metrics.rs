@@ -77,7 +77,11 @@ impl DeliveryMetrics {
             "Attempts whose answer was lost and that are being looked for in Twilio",
             metrics.unresolved.clone(),
         );
-        registry.register("event_duration_seconds", "Time from an event's arrival to its answer", metrics.duration.clone());
+        registry.register(
+            "event_duration_seconds",
+            "Time from an event's arrival to its answer",
+            metrics.duration.clone(),
+        );
         metrics
     }
 

@@ -30,7 +30,11 @@ pub(super) enum ObserveError {
 }
 
 /// Looks for the effect of `attempt`.
-pub(super) async fn observe(twilio: &TwilioClient, ticket: &Ticket, attempt: &Attempt) -> Result<Observed, ObserveError> {
+pub(super) async fn observe(
+    twilio: &TwilioClient,
+    ticket: &Ticket,
+    attempt: &Attempt,
+) -> Result<Observed, ObserveError> {
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
         Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
@@ -68,7 +72,9 @@ async fn conversation(
     event: &str,
     opening: bool,
 ) -> Result<Observed, ObserveError> {
-    let Some(conversation) = twilio.conversation_by_unique_name(unique_name).await? else { return Ok(Observed::Absent) };
+    let Some(conversation) = twilio.conversation_by_unique_name(unique_name).await? else {
+        return Ok(Observed::Absent);
+    };
     let complete = if opening {
         twilio
             .conversation_messages(&conversation.sid)

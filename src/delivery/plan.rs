@@ -62,7 +62,10 @@ fn rejected(word: &str, detail: impl Into<String>) -> Final {
 pub fn select(destination: &Destination, event: &Event, now: Timestamp) -> Option<Final> {
     if event.kind() != Some("track") {
         let kind = event.kind().unwrap_or("none");
-        return Some(suppressed(reason::NOT_TRACK, format!("only track events are acted on; this one's type is {kind}")));
+        return Some(suppressed(
+            reason::NOT_TRACK,
+            format!("only track events are acted on; this one's type is {kind}"),
+        ));
     }
     if is_too_old(destination, event, now) {
         return Some(suppressed(reason::TOO_OLD, "the event is older than spec.delivery.maxAge"));
@@ -77,9 +80,9 @@ pub fn select(destination: &Destination, event: &Event, now: Timestamp) -> Optio
 }
 
 fn is_too_old(destination: &Destination, event: &Event, now: Timestamp) -> bool {
-    event
-        .timestamp()
-        .is_some_and(|at| now.duration_since(at).as_secs() > i64::try_from(destination.limits.max_age.as_secs()).unwrap_or(i64::MAX))
+    event.timestamp().is_some_and(|at| {
+        now.duration_since(at).as_secs() > i64::try_from(destination.limits.max_age.as_secs()).unwrap_or(i64::MAX)
+    })
 }
 
 fn condition(answer: Answer) -> Option<Final> {
@@ -112,10 +115,9 @@ pub fn plan(
         return Err(suppressed(reason::NO_CONSENT, format!("the trait `{name}` is not true")));
     }
     let name = &destination.phone_trait;
-    let phone = traits
-        .get(name)
-        .filter(|value| !value.is_null() && value.as_str() != Some(""))
-        .ok_or_else(|| rejected(reason::NO_PHONE, format!("neither the event nor the profile has the trait `{name}`")))?;
+    let phone = traits.get(name).filter(|value| !value.is_null() && value.as_str() != Some("")).ok_or_else(|| {
+        rejected(reason::NO_PHONE, format!("neither the event nor the profile has the trait `{name}`"))
+    })?;
     let recipient = phone::normalise(phone, destination.phone_region)
         .map_err(|error| rejected(reason::INVALID_PHONE, format!("the trait `{name}`: {error}")))?;
     let variables = |error: VariableError| rejected(error.reason(), error.to_string());
@@ -162,7 +164,8 @@ fn is_consent(value: Option<&Value>) -> bool {
 
 /// The same for every repetition of an event, and without personal data: Twilio refuses a second conversation of the name.
 pub fn unique_name(destination_uid: &str, message_id: &MessageId) -> String {
-    let digest = Sha256::new().chain_update(destination_uid).chain_update([0]).chain_update(message_id.as_str()).finalize();
+    let digest =
+        Sha256::new().chain_update(destination_uid).chain_update([0]).chain_update(message_id.as_str()).finalize();
     format!("engage-{}", hex::encode(&digest[..20]))
 }
 

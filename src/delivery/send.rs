@@ -74,9 +74,11 @@ impl Sending<'_> {
     /// Waits for the sender's turn. A reason means that it would not come in time.
     pub async fn pace(&self) -> Result<(), Reason> {
         let rate = self.route.destination.limits.rate;
-        self.engine.pacer.turn(self.twilio.account(), self.sender, rate).await.map_err(|TooLong| {
-            Reason::new(reason::THROTTLED, "the sender is at its rate, or Twilio asked to wait")
-        })
+        self.engine
+            .pacer
+            .turn(self.twilio.account(), self.sender, rate)
+            .await
+            .map_err(|TooLong| Reason::new(reason::THROTTLED, "the sender is at its rate, or Twilio asked to wait"))
     }
 
     /// Records the attempt. After this, and not before, its first byte may leave.
@@ -120,7 +122,12 @@ impl Sending<'_> {
 
 /// Looks for an attempt's effect until it shows, or until its absence is proof. `silent_since` is the last moment at which a
 /// byte of it can have left.
-pub(super) async fn settle(twilio: &TwilioClient, ticket: &Ticket, attempt: &Attempt, silent_since: Instant) -> Settled {
+pub(super) async fn settle(
+    twilio: &TwilioClient,
+    ticket: &Ticket,
+    attempt: &Attempt,
+    silent_since: Instant,
+) -> Settled {
     tokio::time::sleep(FIRST_LOOK.min(attempt.settle)).await;
     let mut pause = FIRST_PAUSE;
     loop {

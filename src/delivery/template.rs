@@ -15,8 +15,20 @@ static PARSER: LazyLock<Option<Parser>> = LazyLock::new(|| ParserBuilder::with_s
 
 /// Tags that a template may use. Loops are left out: they would make the cost of an event unbounded.
 const TAGS: [&str; 14] = [
-    "if", "elsif", "else", "endif", "unless", "endunless", "case", "when", "endcase", "assign", "capture", "endcapture",
-    "comment", "endcomment",
+    "if",
+    "elsif",
+    "else",
+    "endif",
+    "unless",
+    "endunless",
+    "case",
+    "when",
+    "endcase",
+    "assign",
+    "capture",
+    "endcapture",
+    "comment",
+    "endcomment",
 ];
 
 /// Words of the language that look like variables.
@@ -45,7 +57,9 @@ pub enum TemplateError {
     Tag(String),
     #[error("unknown variable `{0}`; a template reads `profile.traits.<name>`")]
     UnknownVariable(String),
-    #[error("traits are read by name, `profile.traits.plan` or `profile.traits[\"plan\"]`: which ones must be known before an event comes")]
+    #[error(
+        "traits are read by name, `profile.traits.plan` or `profile.traits[\"plan\"]`: which ones must be known before an event comes"
+    )]
     DynamicTraits,
 }
 

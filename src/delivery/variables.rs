@@ -80,10 +80,9 @@ impl Variables {
             }
             Self::Named(templates) => {
                 for (placeholder, template) in templates {
-                    let value = template.render(traits).map_err(|problem| VariableError::Template {
-                        placeholder: placeholder.clone(),
-                        problem,
-                    })?;
+                    let value = template
+                        .render(traits)
+                        .map_err(|problem| VariableError::Template { placeholder: placeholder.clone(), problem })?;
                     let value = clean(placeholder, &value)?
                         .ok_or_else(|| VariableError::Empty { placeholder: placeholder.clone() })?;
                     filled.insert(placeholder.clone(), Value::String(value));
@@ -145,8 +144,12 @@ mod tests {
 
     #[test]
     fn a_missing_trait_never_leaves_as_a_hole() {
-        for hole in [json!({"first_name": "Ana"}), json!({"first_name": "Ana", "plan": null}),
-            json!({"first_name": "Ana", "plan": " \t"}), json!({"first_name": "Ana", "plan": {"a": 1}})] {
+        for hole in [
+            json!({"first_name": "Ana"}),
+            json!({"first_name": "Ana", "plan": null}),
+            json!({"first_name": "Ana", "plan": " \t"}),
+            json!({"first_name": "Ana", "plan": {"a": 1}}),
+        ] {
             let error = positional().fill(&traits(&hole)).unwrap_err();
             assert_eq!(error.reason(), reason::MISSING_TRAIT, "{hole}");
             assert!(error.to_string().contains("`plan` is missing"), "{error}");

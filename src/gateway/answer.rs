@@ -79,9 +79,9 @@ fn with_status(status: u16, body: String) -> Response {
 
 fn body_of(outcomes: &[EventOutcome]) -> String {
     let is_large = outcomes.len() > MAX_LISTED;
-    let listed = outcomes.iter().filter(|(_, outcome)| {
-        !is_large || !matches!(outcome.kind(), OutcomeKind::Sent | OutcomeKind::Duplicate)
-    });
+    let listed = outcomes
+        .iter()
+        .filter(|(_, outcome)| !is_large || !matches!(outcome.kind(), OutcomeKind::Sent | OutcomeKind::Duplicate));
     let mut answer =
         Answer { results: listed.map(result_of).collect(), counts: is_large.then(|| counts_of(outcomes)), more: None };
     let mut body = json(&answer);

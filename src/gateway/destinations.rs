@@ -143,21 +143,14 @@ impl Gateway {
     }
 
     /// Checks the signature; if it does not match, once more with the Secret read anew, which may have been rotated.
-    async fn prove(
-        &self,
-        route: &Route,
-        headers: &HeaderMap,
-        bytes: &[u8],
-        body: &Body<'_>,
-    ) -> Result<Proof, Refusal> {
+    async fn prove(&self, route: &Route, headers: &HeaderMap, bytes: &[u8], body: &Body<'_>) -> Result<Proof, Refusal> {
         let unauthorized = |detail: &str| Refusal::new(StatusCode::UNAUTHORIZED, request_reason::BAD_SIGNATURE, detail);
         let signature = headers.get(signature::HEADER).ok_or_else(|| {
             unauthorized("the request has no X-Signature; set the destination's shared secret in Segment")
         })?;
         let key = route.key.sibling(&route.destination.segment.name);
         for attempt in 0..2 {
-            let secret =
-                if attempt == 0 { self.secrets.get(&key).await } else { self.secrets.refresh(&key).await };
+            let secret = if attempt == 0 { self.secrets.get(&key).await } else { self.secrets.refresh(&key).await };
             let unreadable = |detail: String| {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, event_reason::CREDENTIALS_UNREADABLE, detail)
             };

@@ -26,7 +26,11 @@ impl SegmentCredentials {
         let keys = reference.keys.clone().unwrap_or_default();
         let webhook_key = keys.webhook_secret.unwrap_or_else(|| WEBHOOK_SECRET.into());
         let token_key = keys.profiles_api_token.unwrap_or_else(|| PROFILES_API_TOKEN.into());
-        let shared = secret.required(&reference.name, &webhook_key, "the shared secret of the Webhooks (Actions) destination")?;
+        let shared = secret.required(
+            &reference.name,
+            &webhook_key,
+            "the shared secret of the Webhooks (Actions) destination",
+        )?;
         let webhook_secrets: Vec<SecretString> = shared
             .expose_secret()
             .split(',')

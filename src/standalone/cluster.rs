@@ -10,9 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    api::{
-        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData,
-    },
+    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
     controller::{Cluster, ClusterError, Programmed},
     delivery::credentials::{SecretError, SecretSource},
     gateway::Routes,

@@ -1,10 +1,6 @@
 //! Calls the reconcilers: one task an object, so that none waits for another, and a bound on how many ask Twilio at once.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rand::Rng;
 use tokio::sync::{Notify, Semaphore, mpsc};

@@ -33,7 +33,9 @@ pub enum JournalChoice {
     /// In the state folder.
     StateFolder,
     File(PathBuf),
-    Memory { capacity: usize },
+    Memory {
+        capacity: usize,
+    },
 }
 
 /// What `run` is told.
@@ -91,8 +93,8 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
 
     let routes = Arc::new(Routes::default());
     let (cluster, woken) = FolderCluster::new(state, Arc::clone(&routes));
-    let objects = folder::read(&config_dir)
-        .map_err(|source| RunError::ConfigDir { path: config_dir.clone(), source })?;
+    let objects =
+        folder::read(&config_dir).map_err(|source| RunError::ConfigDir { path: config_dir.clone(), source })?;
     report_problems(&objects);
     cluster.take(objects).map_err(state_error)?;
 

@@ -152,7 +152,11 @@ impl StateFolder {
                 Ok(problems
                     .iter()
                     .map(|problem| {
-                        ["file", "object", "message"].iter().filter_map(|field| text(problem, field)).collect::<Vec<_>>().join(": ")
+                        ["file", "object", "message"]
+                            .iter()
+                            .filter_map(|field| text(problem, field))
+                            .collect::<Vec<_>>()
+                            .join(": ")
                     })
                     .collect())
             }

@@ -169,13 +169,15 @@ impl TwilioClient {
         let mut request = self.request(Method::GET, product, path).query(query);
         for _ in 0..MAX_PAGES {
             let mut page: Value = self.send(request).await?;
-            let not_understood = |problem: &str| TwilioError::NotUnderstood { status: 200, problem: problem.to_owned() };
+            let not_understood =
+                |problem: &str| TwilioError::NotUnderstood { status: 200, problem: problem.to_owned() };
             let key = page
                 .pointer("/meta/key")
                 .and_then(Value::as_str)
                 .map(str::to_owned)
                 .ok_or_else(|| not_understood("a list without meta.key"))?;
-            let page_rows = page.get_mut(&key).map(Value::take).ok_or_else(|| not_understood("a list without its rows"))?;
+            let page_rows =
+                page.get_mut(&key).map(Value::take).ok_or_else(|| not_understood("a list without its rows"))?;
             let page_rows: Vec<T> =
                 serde_json::from_value(page_rows).map_err(|error| not_understood(&error.to_string()))?;
             rows.extend(page_rows);

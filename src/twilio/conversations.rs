@@ -203,15 +203,14 @@ impl TwilioClient {
         proxy: &E164,
     ) -> Result<Participant, TwilioError> {
         let (address, proxy_address) = (customer.whatsapp(), proxy.whatsapp());
-        let form = [
-            ("MessagingBinding.Address", address.as_str()),
-            ("MessagingBinding.ProxyAddress", proxy_address.as_str()),
-        ];
+        let form =
+            [("MessagingBinding.Address", address.as_str()), ("MessagingBinding.ProxyAddress", proxy_address.as_str())];
         self.post(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &form).await
     }
 
     pub async fn participants(&self, sid: &ConversationSid) -> Result<Vec<Participant>, TwilioError> {
-        self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &[("PageSize", "100")]).await
+        self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &[("PageSize", "100")])
+            .await
     }
 
     /// Sends a template inside the conversation. No webhook fires for it, since the request does not ask for one.

@@ -30,12 +30,11 @@ impl TwilioCredentials {
         let api_secret = keys.api_secret.unwrap_or_else(|| "TWILIO_API_SECRET".into());
 
         let account_text = secret.required(&reference.name, &account_key, "the account SID, AC…")?;
-        let account: AccountSid =
-            account_text.expose_secret().parse().map_err(|_| SecretKeyError::Invalid {
-                secret: reference.name.clone(),
-                key: account_key,
-                expected: "an account SID: it is AC followed by 32 hexadecimal digits",
-            })?;
+        let account: AccountSid = account_text.expose_secret().parse().map_err(|_| SecretKeyError::Invalid {
+            secret: reference.name.clone(),
+            key: account_key,
+            expected: "an account SID: it is AC followed by 32 hexadecimal digits",
+        })?;
         let (user, password) = match (secret.value(&api_key), secret.value(&token_key)) {
             (Some(user), None) => (user, secret.required(&reference.name, &api_secret, "the secret of the API key")?),
             (Some(user), Some(token)) => match secret.value(&api_secret) {

@@ -81,11 +81,16 @@ fn modules_use_only_what_is_below_them() {
     let mut checked = 0;
     for file in files {
         let relative = file.strip_prefix(&root).unwrap();
-        let module = relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let module =
+            relative.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned();
         let Some((_, allowed)) = MAY_USE.iter().find(|(known, _)| *known == module) else { continue };
         for used in used(&fs::read_to_string(&file).unwrap()) {
             checked += 1;
-            assert!(used == module || allowed.contains(&used.as_str()), "{}: `{module}` uses `{used}`", relative.display());
+            assert!(
+                used == module || allowed.contains(&used.as_str()),
+                "{}: `{module}` uses `{used}`",
+                relative.display()
+            );
         }
     }
     assert!(checked > 100, "only {checked} uses were found");

@@ -72,8 +72,11 @@ async fn a_body_that_is_too_large_is_read_to_its_end_and_answered() {
     let body = format!("[{}]", "x".repeat(9 * 1024 * 1024));
     for chunked in [false, true] {
         let mut stream = TcpStream::connect(("127.0.0.1", world.port())).await.unwrap();
-        let length = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {}", body.len()) };
-        let head = format!("POST /v1/destinations/marketing/welcome HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n\r\n");
+        let length =
+            if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {}", body.len()) };
+        let head = format!(
+            "POST /v1/destinations/marketing/welcome HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await.unwrap();
         if chunked {
             stream.write_all(format!("{:x}\r\n", body.len()).as_bytes()).await.unwrap();

@@ -5,9 +5,7 @@ use std::time::Duration;
 use engage_simulator::{ConversationState, FaultKind, FaultRule};
 use serde_json::json;
 
-use crate::harness::{
-    LEAD_1, OUR_NUMBERS, World, conversation, destination, event, event_to, flow, merge, phone,
-};
+use crate::harness::{LEAD_1, OUR_NUMBERS, World, conversation, destination, event, event_to, flow, merge, phone};
 
 async fn world() -> World {
     World::ready(&[flow(), destination("agent", &conversation())]).await
@@ -123,8 +121,7 @@ async fn the_next_number_is_taken_and_when_none_is_left_the_event_is_suppressed(
 async fn events_at_once_to_one_customer_never_take_the_same_pair() {
     let world = world().await;
     let events: Vec<_> = (0..6).map(|_| event_to(&phone(1))).collect();
-    let answers =
-        futures::future::join_all(events.iter().map(|event| world.send_until_settled("agent", event))).await;
+    let answers = futures::future::join_all(events.iter().map(|event| world.send_until_settled("agent", event))).await;
     let sent = answers.iter().filter(|answer| answer.result()["outcome"] == "sent").count();
     assert_eq!(sent, 2, "{answers:?}");
     let state = world.sim.state();
@@ -135,7 +132,8 @@ async fn events_at_once_to_one_customer_never_take_the_same_pair() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_conversation_cut_off_by_a_kill_is_resumed() {
     let mut world = world().await;
-    for (n, step) in ["webhooks.create", "participants.create", "conversation_messages.create"].into_iter().enumerate() {
+    for (n, step) in ["webhooks.create", "participants.create", "conversation_messages.create"].into_iter().enumerate()
+    {
         let phone = phone(n);
         world.sim.set_faults(vec![FaultRule::on(step, FaultKind::Latency { ms: 4_000 }).times(1)]);
         let event = event_to(&phone);

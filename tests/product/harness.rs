@@ -213,7 +213,8 @@ impl World {
 
     /// Writes a resource as JSON, which is YAML too.
     pub fn apply(&self, resource: &Value) {
-        let name = format!("{}-{}.yaml", resource["kind"].as_str().unwrap(), resource["metadata"]["name"].as_str().unwrap());
+        let name =
+            format!("{}-{}.yaml", resource["kind"].as_str().unwrap(), resource["metadata"]["name"].as_str().unwrap());
         self.write(&name, &serde_json::to_string_pretty(resource).unwrap());
     }
 
@@ -226,7 +227,12 @@ impl World {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_engage-operator"))
             .arg("run")
-            .args(["--config-dir".as_ref(), self.config().as_os_str(), "--state-dir".as_ref(), self.state().as_os_str()])
+            .args([
+                "--config-dir".as_ref(),
+                self.config().as_os_str(),
+                "--state-dir".as_ref(),
+                self.state().as_os_str(),
+            ])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
             .args(["--public-url", &format!("http://127.0.0.1:{}", self.port)])
@@ -286,7 +292,8 @@ impl World {
     }
 
     pub async fn post_signed(&self, name: &str, body: &str, signature: Option<&str>) -> Answer {
-        let mut request = self.http.post(self.url(name)).header("content-type", "application/json").body(body.to_owned());
+        let mut request =
+            self.http.post(self.url(name)).header("content-type", "application/json").body(body.to_owned());
         if let Some(signature) = signature {
             request = request.header("x-signature", signature);
         }
@@ -415,5 +422,8 @@ pub fn messages_to(sim: &Simulator, phone: &str) -> usize {
 
 /// The events that ended as delivered.
 pub fn delivered(deliveries: &[Delivery]) -> usize {
-    deliveries.iter().filter(|delivery| delivery.outcome == engage_simulator::segment::sender::Outcome::Delivered).count()
+    deliveries
+        .iter()
+        .filter(|delivery| delivery.outcome == engage_simulator::segment::sender::Outcome::Delivered)
+        .count()
 }

@@ -109,8 +109,11 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
         let last = delivery.attempts.last().unwrap();
         let body: Value = serde_json::from_str(&last.body).unwrap();
         let result = &body["results"][0];
-        *outcomes.entry(format!("{} {}", result["outcome"].as_str().unwrap(), result["reason"].as_str().unwrap_or(""))).or_default() += 1;
-        let address = format!("whatsapp:{}", ids[delivery.message_id.as_str()]["properties"]["phone"].as_str().unwrap());
+        *outcomes
+            .entry(format!("{} {}", result["outcome"].as_str().unwrap(), result["reason"].as_str().unwrap_or("")))
+            .or_default() += 1;
+        let address =
+            format!("whatsapp:{}", ids[delivery.message_id.as_str()]["properties"]["phone"].as_str().unwrap());
         let count = effects.get(&address).copied().unwrap_or(0);
         let is_unknown = last.status == Some(409);
         unknown += usize::from(is_unknown);

@@ -101,7 +101,8 @@ async fn reads_that_lag_behind_writes_make_no_second_flow_and_no_second_revision
     let mut changed = flow();
     changed["spec"]["definition"]["description"] = json!("Changed in git");
     world.apply(&changed);
-    eventually("the change is published", || world.sim.state().flows.iter().any(|flow| flow.revisions.len() >= 2)).await;
+    eventually("the change is published", || world.sim.state().flows.iter().any(|flow| flow.revisions.len() >= 2))
+        .await;
     tokio::time::sleep(Duration::from_secs(8)).await;
     let flows = world.sim.state().flows;
     assert_eq!((flows.len(), flows[0].revisions.len()), (1, 2));
@@ -144,7 +145,7 @@ async fn somebody_elses_flow_of_the_same_name_is_left_alone_and_our_own_is_found
     merge(&mut other, &json!({"metadata": {"name": "other"}}));
     world.apply(&other);
     let message = world.reason("sf", "other", "Ready", "NameTaken").await;
-    assert!(message.contains("Connect to agent") && message.contains(&ours), "{message}");
+    assert!(message.contains("spec.friendlyName") && message.contains(&ours), "{message}");
     assert_eq!(world.sim.state().flows.len(), 1);
 }
 
@@ -152,7 +153,8 @@ async fn somebody_elses_flow_of_the_same_name_is_left_alone_and_our_own_is_found
 async fn a_draft_serves_nobody_until_it_is_published() {
     let mut draft = flow();
     merge(&mut draft, &json!({"spec": {"publish": false}}));
-    let world = World::with(&[draft.clone(), crate::harness::destination("agent", &crate::harness::conversation())]).await;
+    let world =
+        World::with(&[draft.clone(), crate::harness::destination("agent", &crate::harness::conversation())]).await;
     world.reason("sf", "connect-to-agent", "Synced", "Draft").await;
     assert_eq!(world.sim.state().flows[0].revisions[0].status, "draft");
     world.reason("ed", "agent", "Verified", "FlowNotPublished").await;

@@ -13,15 +13,39 @@ fn changed(action: Value, change: &Value) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_thing_that_is_wrong_in_the_account_is_a_reason_of_its_own() {
     let cases = [
-        ("no-service", changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 9)}})), "MessagingServiceNotFound"),
-        ("no-sender", changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 3)}})), "NoWhatsAppSender"),
-        ("two-senders", changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 2)}})), "SeveralWhatsAppSenders"),
+        (
+            "no-service",
+            changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 9)}})),
+            "MessagingServiceNotFound",
+        ),
+        (
+            "no-sender",
+            changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 3)}})),
+            "NoWhatsAppSender",
+        ),
+        (
+            "two-senders",
+            changed(whatsapp(), &json!({"whatsapp": {"messagingServiceSid": sid("MG", 2)}})),
+            "SeveralWhatsAppSenders",
+        ),
         ("no-content", changed(whatsapp(), &json!({"whatsapp": {"contentSid": sid("HX", 9)}})), "ContentNotFound"),
         ("pending", changed(whatsapp(), &json!({"whatsapp": {"contentSid": sid("HX", 2)}})), "ContentNotApproved"),
         ("unsubmitted", changed(whatsapp(), &json!({"whatsapp": {"contentSid": sid("HX", 4)}})), "ContentNotApproved"),
-        ("variables", json!({"whatsapp": {"messagingServiceSid": sid("MG", 1), "contentSid": sid("HX", 1), "includeTraits": ["first_name"]}}), "ContentVariablesMismatch"),
-        ("offline", changed(conversation(), &json!({"conversation": {"twilioNumber": ["+5511900000003"]}})), "SenderOffline"),
-        ("not-ours", changed(conversation(), &json!({"conversation": {"twilioNumber": ["+5511911111111"]}})), "SenderNotFound"),
+        (
+            "variables",
+            json!({"whatsapp": {"messagingServiceSid": sid("MG", 1), "contentSid": sid("HX", 1), "includeTraits": ["first_name"]}}),
+            "ContentVariablesMismatch",
+        ),
+        (
+            "offline",
+            changed(conversation(), &json!({"conversation": {"twilioNumber": ["+5511900000003"]}})),
+            "SenderOffline",
+        ),
+        (
+            "not-ours",
+            changed(conversation(), &json!({"conversation": {"twilioNumber": ["+5511911111111"]}})),
+            "SenderNotFound",
+        ),
     ];
     let mut resources: Vec<Value> = cases.iter().map(|(name, action, _)| destination(name, action)).collect();
     resources.push(flow());
@@ -64,7 +88,11 @@ async fn a_destination_can_be_told_to_serve_whatever_the_checks_say_or_not_at_al
     merge(&mut action, &unapproved);
     action["whatsapp"]["contentVariables"].as_object_mut().unwrap().remove("2");
     let warned = changed(action, &json!({"verification": "Warn"}));
-    let world = World::with(&[destination("warned", &warned), destination("asleep", &changed(whatsapp(), &json!({"suspend": true})))]).await;
+    let world = World::with(&[
+        destination("warned", &warned),
+        destination("asleep", &changed(whatsapp(), &json!({"suspend": true}))),
+    ])
+    .await;
     world.reason("ed", "warned", "Verified", "ContentNotApproved").await;
     assert_eq!(world.send_until_settled("warned", &event("lead-1")).await.outcome(), (200, "sent", ""));
     world.reason("ed", "asleep", "Ready", "Suspended").await;

@@ -85,10 +85,8 @@ async fn a_second_event_to_a_customer_waits_until_the_first_is_settled() {
     let world = world().await;
     world.sim.set_faults(vec![FaultRule::on("messages.create", FaultKind::DropAfter).times(1)]);
     let (first, second) = (event_to(&phone(1)), event_to(&phone(1)));
-    let (a, b) = tokio::join!(
-        world.send_until_settled("welcome", &first),
-        world.send_until_settled("welcome", &second),
-    );
+    let (a, b) =
+        tokio::join!(world.send_until_settled("welcome", &first), world.send_until_settled("welcome", &second),);
     assert_eq!((a.status, b.status), (200, 200));
     assert_ne!(a.result()["sid"], b.result()["sid"]);
     assert_eq!(messages_to(&world.sim, &phone(1)), 2);
@@ -123,8 +121,10 @@ async fn being_told_to_slow_down_keeps_the_event() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_outlives_its_request_and_the_answer_comes_with_the_next() {
     let world = world().await;
-    world.sim.set_faults(vec![FaultRule::on("profiles.traits", FaultKind::Latency { ms: 3_000 }).times(1),
-        FaultRule::on("messages.create", FaultKind::Latency { ms: 6_000 }).times(1)]);
+    world.sim.set_faults(vec![
+        FaultRule::on("profiles.traits", FaultKind::Latency { ms: 3_000 }).times(1),
+        FaultRule::on("messages.create", FaultKind::Latency { ms: 6_000 }).times(1),
+    ]);
     let event = event("lead-1");
     assert_eq!(world.send("welcome", &event).await.outcome(), (503, "retry", "StillSending"));
     let answer = world.send_until_settled("welcome", &event).await;

@@ -58,7 +58,8 @@ impl FileJournal {
     /// ends, however it ends; so whoever has the journal open knows that every earlier owner is gone.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
         let text = path.display().to_string();
-        let open = |problem: &dyn std::fmt::Display| JournalError::Open { path: text.clone(), problem: problem.to_string() };
+        let open =
+            |problem: &dyn std::fmt::Display| JournalError::Open { path: text.clone(), problem: problem.to_string() };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|error| open(&error))?;
         }
@@ -233,11 +234,8 @@ impl Writer {
     fn apply(&self, transaction: &WriteTransaction, key: &Key, operation: &Operation) -> Result<Reply, JournalError> {
         let encoded = encode(key);
         let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
-        let entry = entries
-            .get(encoded.as_slice())
-            .map_err(failed)?
-            .map(|stored| read_entry(stored.value()))
-            .transpose()?;
+        let entry =
+            entries.get(encoded.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
         let asker = Asker { owner: &self.owner, now: now(), alone: true };
         let (changed, reply) = machine::apply(entry.as_ref(), operation, asker);
         let Some(changed) = changed else { return Ok(reply) };
@@ -293,7 +291,8 @@ fn forget_expired(transaction: &WriteTransaction, now: UnixMillis) -> Result<usi
     let mut forgotten = 0;
     for (expires, key) in due.into_iter().take_while(|(expires, _)| *expires <= now) {
         expiry.remove((expires, key.as_slice())).map_err(failed)?;
-        let stored = entries.get(key.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
+        let stored =
+            entries.get(key.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
         // An event that came again after it was forgotten has an entry of its own by now.
         let Some(Entry { state: State::Final { outcome }, expires: current, .. }) = stored else { continue };
         if current > now {

@@ -165,11 +165,14 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
         Operation::GiveUp { remember } => change(entry, |entry| {
             let reason = match &entry.state {
                 State::Open { reason } => format!("it was last put off as {}: {}", reason.word, reason.detail),
-                State::Claimed { owner } if owner != asker.owner && asker.alone => "its delivery was cut off".to_owned(),
+                State::Claimed { owner } if owner != asker.owner && asker.alone => {
+                    "its delivery was cut off".to_owned()
+                }
                 State::Claimed { .. } | State::Started { .. } | State::Final { .. } => return None,
             };
             (entry.expires <= asker.now).then(|| {
-                let reason = Reason::new(reason::RETRIES_ENDED, format!("Segment has stopped repeating the event; {reason}"));
+                let reason =
+                    Reason::new(reason::RETRIES_ENDED, format!("Segment has stopped repeating the event; {reason}"));
                 ended(entry, Final::Rejected { reason }, after(asker.now, *remember))
             })
         }),

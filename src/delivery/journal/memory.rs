@@ -56,7 +56,8 @@ impl Entries {
 impl Journal for MemoryJournal {
     async fn apply(&self, key: Key, operation: Operation) -> Result<Reply, JournalError> {
         let mut entries = self.lock();
-        if entries.by_key.len() >= self.capacity && !entries.by_key.contains_key(&key) && entries.forget_expired() == 0 {
+        if entries.by_key.len() >= self.capacity && !entries.by_key.contains_key(&key) && entries.forget_expired() == 0
+        {
             return Err(JournalError::Full(self.capacity));
         }
         let asker = Asker { owner: &self.owner, now: now(), alone: true };

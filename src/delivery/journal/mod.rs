@@ -130,9 +130,7 @@ impl Ticket {
     ) -> Result<Option<(Self, Attempt)>, JournalError> {
         let attempts = journal.find(&key).await?.map_or(0, |entry| entry.attempts);
         Ok(match journal.apply(key.clone(), Operation::Adopt).await? {
-            Reply::Adopted(attempt) => {
-                Some((Self { journal: Arc::clone(journal), key, remember, attempts }, attempt))
-            }
+            Reply::Adopted(attempt) => Some((Self { journal: Arc::clone(journal), key, remember, attempts }, attempt)),
             _ => None,
         })
     }
