@@ -125,7 +125,7 @@ mod tests {
         for text in ["0s", "90s", "10m", "6h", "7d"] {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
         }
-        assert_eq!("7d".parse::<Period>().unwrap().as_duration(), Duration::from_secs(604_800));
+        assert_eq!("7d".parse::<Period>().unwrap().as_duration(), Duration::from_hours(168));
     }
 
     #[test]

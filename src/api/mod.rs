@@ -4,6 +4,9 @@
 //! are the wire shape: optional fields where the YAML has options. What a rule allows is checked once, by
 //! [`admission`], with the very schema and CEL rules that the API server uses.
 
+// The lint takes the columns of a CRD for one attribute written twice.
+#![allow(clippy::duplicated_attributes)]
+
 pub mod admission;
 pub mod annotations;
 pub mod conditions;

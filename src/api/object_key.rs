@@ -22,6 +22,7 @@ impl ObjectKey {
     }
 
     /// Another object in the same namespace: references never cross namespaces.
+    #[must_use]
     pub fn sibling(&self, name: &str) -> Self {
         Self::new(self.namespace.clone(), name)
     }

@@ -36,7 +36,7 @@ pub struct Run {
     #[arg(long, env = "ENGAGE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
 
-    /// Address under which Segment reaches --listen, for example https://engage.example.com.
+    /// Address under which Segment reaches --listen, for example <https://engage.example.com>.
     #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Url>,
 

@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    fn traits(json: Value) -> Map<String, Value> {
+    fn traits(json: &Value) -> Map<String, Value> {
         json.as_object().cloned().unwrap()
     }
 
@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn a_missing_trait_is_null_and_has_sees_it_missing() {
         let when = When::parse(r#"traits.plan != "free""#).unwrap();
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({}))), Answer::Yes);
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({"plan": "free"}))), Answer::No);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({}))), Answer::Yes);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({"plan": "free"}))), Answer::No);
         let when = When::parse("has(traits.vip) && traits.vip").unwrap();
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({}))), Answer::No);
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({"vip": true}))), Answer::Yes);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({}))), Answer::No);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({"vip": true}))), Answer::Yes);
     }
 
     #[test]
@@ -244,8 +244,8 @@ mod tests {
     #[test]
     fn numbers_compare_as_a_person_expects() {
         let when = When::parse("traits.score > 3").unwrap();
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({"score": 4}))), Answer::Yes);
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({"score": 4.5}))), Answer::Yes);
-        assert_eq!(when.evaluate(&json!({}), &traits(json!({"score": 2}))), Answer::No);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({"score": 4}))), Answer::Yes);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({"score": 4.5}))), Answer::Yes);
+        assert_eq!(when.evaluate(&json!({}), &traits(&json!({"score": 2}))), Answer::No);
     }
 }

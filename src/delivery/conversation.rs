@@ -64,7 +64,7 @@ impl Sending<'_> {
         self.add_customer(&sid, plan, &numbers).await?;
         match &plan.opening {
             Some(opening) => self.open_with(&sid, opening, resumed).await,
-            None => Ok(Sent::sid(sid)),
+            None => Ok(Sent::sid(&sid)),
         }
     }
 
@@ -83,7 +83,7 @@ impl Sending<'_> {
     /// A closed conversation takes nothing more. If its opening message is in it the event was sent; else it never will be.
     async fn found_closed(&mut self, conversation: Conversation) -> Step<Conversation> {
         Err(Stop::Sent(match self.read_settled().await? {
-            Some(sid) => Sent::sid(sid),
+            Some(sid) => Sent::sid(&sid),
             None => Sent::rejected(Reason::new(
                 reason::CONVERSATION_CLOSED,
                 format!("conversation {} of this event was closed before it was complete", conversation.sid),
@@ -219,7 +219,7 @@ impl Sending<'_> {
             };
             tracing::warn!(event = %self.ticket.key(), %error, "looking for an opening message whose answer was lost");
             match self.settle().await {
-                Settled::Present { sid } => return Ok(Sent::sid(sid)),
+                Settled::Present { sid } => return Ok(Sent::sid(&sid)),
                 Settled::Absent => self.start().await?,
                 Settled::Unknown(reason) => return Ok(Sent::Final(Final::Unknown { reason })),
             }

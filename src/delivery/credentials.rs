@@ -19,7 +19,7 @@ const REFRESH_AFTER: Duration = Duration::from_secs(30);
 /// Shortest time between two reads that a refused signature or credential asks for.
 const FORCED_REFRESH_AFTER: Duration = Duration::from_secs(5);
 /// A Secret that nobody asked for in this time is dropped.
-const FORGET_AFTER: Duration = Duration::from_secs(3_600);
+const FORGET_AFTER: Duration = Duration::from_hours(1);
 
 /// Why a Secret's values are not to be had.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    fn compile(spec: serde_json::Value) -> Result<Destination, Vec<Rejection>> {
+    fn compile(spec: &serde_json::Value) -> Result<Destination, Vec<Rejection>> {
         let mut whole = json!({
             "twilio": {"credentialsRef": {"name": "twilio"}},
             "segment": {"credentialsRef": {"name": "segment"}},
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn every_trait_that_is_read_is_known() {
-        let destination = compile(json!({
+        let destination = compile(&json!({
             "when": "traits.plan != 'free'", "consent": {"trait": "opt_in"}, "phone": {"trait": "mobile"},
             "whatsapp": {"messagingServiceSid": sid("MG"), "contentSid": sid("HX"),
                 "contentVariables": {"1": "{{ profile.traits.first_name | default: 'there' }}"}}
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once_and_by_field() {
-        let problems = compile(json!({
+        let problems = compile(&json!({
             "when": "traits[event.x]", "phone": {"trait": "phone", "defaultRegion": "ZZ"},
             "conversation": {"flowSid": "FW1", "twilioNumber": ["+5511900000001", "0119"],
                 "openingMessage": {"contentSid": sid("HX"), "contentVariables": {"1": "{{ name }}"}}}

@@ -36,7 +36,7 @@ const MAX_IN_FLIGHT: usize = 4_096;
 /// How long a delivery waits for another one to the same customer.
 const RECIPIENT_PATIENCE: Duration = Duration::from_secs(2);
 /// Least time for which an event that was put off may come again: Segment repeats for four hours.
-const MIN_GIVE_UP: Duration = Duration::from_secs(5 * 3_600);
+const MIN_GIVE_UP: Duration = Duration::from_hours(5);
 
 /// A destination as the gateway serves it.
 #[derive(Debug)]
@@ -136,16 +136,13 @@ impl Engine {
         _permit: OwnedSemaphorePermit,
     ) -> Outcome {
         let outcome = AssertUnwindSafe(self.deliver(route, event, proven)).catch_unwind().await;
-        match outcome {
-            Ok(outcome) => {
-                log(route, event, &outcome);
-                outcome
-            }
-            Err(_) => {
-                tracing::error!(destination = %route.key, message_id = %event.message_id, "a delivery panicked");
-                self.resume_after_panic(route, event).await;
-                Outcome::retry(reason::INTERNAL, "the delivery failed by a defect of this program; please report it")
-            }
+        if let Ok(outcome) = outcome {
+            log(route, event, &outcome);
+            outcome
+        } else {
+            tracing::error!(destination = %route.key, message_id = %event.message_id, "a delivery panicked");
+            self.resume_after_panic(route, event).await;
+            Outcome::retry(reason::INTERNAL, "the delivery failed by a defect of this program; please report it")
         }
     }
 

@@ -19,9 +19,9 @@ use crate::{
 /// Pause between looks for a destination that is not known, or whose credentials cannot be read.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long an outcome is remembered that a destination no longer says anything about.
-const REMEMBER: Duration = Duration::from_secs(7 * 86_400);
+const REMEMBER: Duration = Duration::from_hours(168);
 /// Longest wait for another delivery to the same customer.
-const RECIPIENT_PATIENCE: Duration = Duration::from_secs(86_400);
+const RECIPIENT_PATIENCE: Duration = Duration::from_hours(24);
 
 /// Finds a destination by its uid.
 pub type RouteLookup = Arc<dyn Fn(&str) -> Option<Arc<Route>> + Send + Sync>;
@@ -47,13 +47,10 @@ impl Engine {
             let _counted = engine.metrics.unresolved();
             let (route, twilio) = loop {
                 let route = routes(&ticket.key().destination);
-                match &route {
-                    Some(route) => match engine.credentials(route).await {
-                        Ok(credentials) => break (Arc::clone(route), credentials.twilio),
-                        Err(problem) => tracing::warn!(event = %ticket.key(), problem, "cannot look for an attempt yet"),
-                    },
-                    None => tracing::debug!(event = %ticket.key(), "the destination of an attempt is not known yet"),
-                }
+                if let Some(route) = &route { match engine.credentials(route).await {
+                    Ok(credentials) => break (Arc::clone(route), credentials.twilio),
+                    Err(problem) => tracing::warn!(event = %ticket.key(), problem, "cannot look for an attempt yet"),
+                } } else { tracing::debug!(event = %ticket.key(), "the destination of an attempt is not known yet") }
                 tokio::time::sleep(PAUSE).await;
             };
             let _turn = match &attempt.trace {

@@ -47,7 +47,7 @@ pub(super) enum Sent {
 }
 
 impl Sent {
-    pub fn sid(sid: impl ToString) -> Self {
+    pub fn sid(sid: &impl ToString) -> Self {
         Self::Final(Final::Sent { sid: sid.to_string() })
     }
 

@@ -221,33 +221,33 @@ mod tests {
 
     use super::*;
 
-    fn render(source: &str, traits: Value) -> String {
+    fn render(source: &str, traits: &Value) -> String {
         Template::parse(source).unwrap().render(traits.as_object().unwrap()).unwrap()
     }
 
     #[test]
     fn a_missing_trait_takes_its_default() {
         let source = "{{ profile.traits.first_name | default: 'there' }}";
-        assert_eq!(render(source, json!({})), "there");
-        assert_eq!(render(source, json!({"first_name": null})), "there");
-        assert_eq!(render(source, json!({"first_name": ""})), "there");
-        assert_eq!(render(source, json!({"first_name": "Ana"})), "Ana");
+        assert_eq!(render(source, &json!({})), "there");
+        assert_eq!(render(source, &json!({"first_name": null})), "there");
+        assert_eq!(render(source, &json!({"first_name": ""})), "there");
+        assert_eq!(render(source, &json!({"first_name": "Ana"})), "Ana");
     }
 
     #[test]
     fn a_missing_trait_without_default_is_empty_at_any_depth() {
-        assert_eq!(render("{{ profile.traits.address.city }}", json!({})), "");
-        assert_eq!(render("{{ profile.traits.address.city }}", json!({"address": {"city": "Recife"}})), "Recife");
-        assert_eq!(render("{% if profile.traits.address %}a{% else %}b{% endif %}", json!({})), "b");
+        assert_eq!(render("{{ profile.traits.address.city }}", &json!({})), "");
+        assert_eq!(render("{{ profile.traits.address.city }}", &json!({"address": {"city": "Recife"}})), "Recife");
+        assert_eq!(render("{% if profile.traits.address %}a{% else %}b{% endif %}", &json!({})), "b");
     }
 
     #[test]
     fn values_render_as_people_write_them() {
-        assert_eq!(render("{{ profile.traits.n }}", json!({"n": 3})), "3");
-        assert_eq!(render("{{ profile.traits['full name'] | upcase }}", json!({"full name": "ana"})), "ANA");
-        assert_eq!(render("{% assign n = profile.traits.n %}{{ n | plus: 1 }}", json!({"n": 3})), "4");
-        assert_eq!(render("{% if profile.traits.plan == 'pro' %}yes{% endif %}", json!({"plan": "pro"})), "yes");
-        assert_eq!(render("{{ profile.traits.items[0] }}", json!({"items": ["a"]})), "a");
+        assert_eq!(render("{{ profile.traits.n }}", &json!({"n": 3})), "3");
+        assert_eq!(render("{{ profile.traits['full name'] | upcase }}", &json!({"full name": "ana"})), "ANA");
+        assert_eq!(render("{% assign n = profile.traits.n %}{{ n | plus: 1 }}", &json!({"n": 3})), "4");
+        assert_eq!(render("{% if profile.traits.plan == 'pro' %}yes{% endif %}", &json!({"plan": "pro"})), "yes");
+        assert_eq!(render("{{ profile.traits.items[0] }}", &json!({"items": ["a"]})), "a");
     }
 
     #[test]

@@ -22,14 +22,14 @@ impl Sending<'_> {
             let error = match self.twilio.create_message(message).await {
                 Ok(created) => {
                     self.accepted();
-                    return Ok(Sent::sid(created.sid));
+                    return Ok(Sent::sid(&created.sid));
                 }
                 Err(error) if error.had_no_effect() => return Ok(self.refused(&error).await),
                 Err(error) => error,
             };
             tracing::warn!(event = %self.ticket.key(), %error, "looking for a message whose answer was lost");
             match (self.settle().await, error) {
-                (Settled::Present { sid }, _) => return Ok(Sent::sid(sid)),
+                (Settled::Present { sid }, _) => return Ok(Sent::sid(&sid)),
                 // Twilio said that it took the message, so that its list lacks it is no proof.
                 (Settled::Absent, TwilioError::NotUnderstood { .. }) => {
                     let detail = "Twilio took the message with an answer that is not understood, and does not list it";

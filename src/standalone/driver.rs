@@ -14,9 +14,9 @@ use crate::{
 /// Reconciles at once.
 const CONCURRENCY: usize = 16;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
-const MAX_DELAY: Duration = Duration::from_secs(300);
+const MAX_DELAY: Duration = Duration::from_mins(5);
 /// Pause after a failure that repeating does not mend.
-const TERMINAL_DELAY: Duration = Duration::from_secs(600);
+const TERMINAL_DELAY: Duration = Duration::from_mins(10);
 
 /// Reconciles objects as they are named, until `shutdown`.
 pub async fn drive(

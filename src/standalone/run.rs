@@ -68,7 +68,7 @@ pub enum RunError {
 }
 
 /// Time between two rounds of tidying up.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 /// Time that deliveries have after the last request was answered; what they started is found again at the next start.
 const DRAIN: Duration = Duration::from_secs(3);
 

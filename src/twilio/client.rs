@@ -235,7 +235,7 @@ impl Answer {
 }
 
 async fn exchange(request: RequestBuilder) -> Result<Answer, TwilioError> {
-    let mut response = request.send().await.map_err(failure)?;
+    let mut response = request.send().await.map_err(|error| failure(&error))?;
     let status = response.status();
     let header = |name: header::HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     let retry_after = header(header::RETRY_AFTER).and_then(|value| value.trim().parse().ok()).map(Duration::from_secs);
@@ -262,8 +262,8 @@ async fn exchange(request: RequestBuilder) -> Result<Answer, TwilioError> {
 }
 
 /// A failure to connect or to build the request means that nothing left; any other may have come after it did.
-fn failure(error: reqwest::Error) -> TwilioError {
-    let text = describe(&error);
+fn failure(error: &reqwest::Error) -> TwilioError {
+    let text = describe(error);
     if error.is_connect() || error.is_builder() { TwilioError::NotSent(text) } else { TwilioError::AnswerLost(text) }
 }
 

@@ -114,7 +114,7 @@ async fn a_client_that_hangs_up_cancels_nothing() {
     let mut half = TcpStream::connect(("127.0.0.1", world.port())).await.unwrap();
     half.write_all(&head.as_bytes()[..head.len() - 20]).await.unwrap();
     drop(half);
-    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(world.send_until_settled("welcome", &event).await.outcome(), (200, "duplicate", ""));
     assert_eq!(messages_to(&world.sim, &phone(1)), 1);
     world.assert_every_event_has_an_outcome().await;

@@ -318,7 +318,7 @@ impl World {
             if answer.status != 503 {
                 return answer;
             }
-            assert!(begin.elapsed() < Duration::from_secs(60), "{answer:?}\n{}", self.log());
+            assert!(begin.elapsed() < Duration::from_mins(1), "{answer:?}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -363,9 +363,7 @@ impl World {
             {
                 return found["message"].as_str().unwrap_or_default().to_owned();
             }
-            if begin.elapsed() > Duration::from_secs(30) {
-                panic!("{kind} {name}: {condition} is not {reason}\n{object:#}\n{}", self.log());
-            }
+            assert!(begin.elapsed() <= Duration::from_secs(30), "{kind} {name}: {condition} is not {reason}\n{object:#}\n{}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

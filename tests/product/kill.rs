@@ -59,13 +59,13 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
     let per_destination = kills * 12;
     let events = |from: usize| -> Vec<Value> { (from..from + per_destination).map(|n| event_to(&phone(n))).collect() };
     let (welcome, agent) = (events(0), events(per_destination));
-    let patience = Duration::from_secs(600);
+    let patience = Duration::from_mins(10);
     let senders = ["welcome", "agent"].map(|name| {
         let mut sender = world.segment(name, patience);
         // Fifty events at a time, and a second between two tries of one at most: Segment's four hours in a minute or two.
         sender.concurrency = 50;
         sender.retry.first = Duration::from_millis(100);
-        sender.retry.longest = Duration::from_millis(1_000);
+        sender.retry.longest = Duration::from_secs(1);
         sender.retry.time_scale = 1.0;
         sender.duplicates = 0.05;
         sender

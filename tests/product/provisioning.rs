@@ -49,8 +49,8 @@ async fn an_edit_in_the_console_is_reported_and_put_back() {
     let live = world.sim.state().flows[0].latest_published().unwrap().definition.to_string();
     assert!(!live.contains("Edited by hand"));
     eventually("the edit is reported", || {
-        let status = world.get("sf", "connect-to-agent").unwrap_or_default()["status"].clone();
-        status["drift"]["revision"] == 2 && status["drift"]["widgets"].to_string().contains(&widget)
+        let reported = world.get("sf", "connect-to-agent").unwrap_or_default()["status"]["drift"].clone();
+        reported["revision"] == 2 && reported["widgets"].to_string().contains(&widget)
     })
     .await;
     tokio::time::sleep(Duration::from_secs(6)).await;

@@ -190,7 +190,9 @@ impl Writer {
             if let Err(error) = &written {
                 tracing::error!(%error, "journal write failed");
             }
-            pending.into_iter().for_each(|pending| pending.answer(&written));
+            for pending in pending {
+                pending.answer(&written);
+            }
         }
     }
 

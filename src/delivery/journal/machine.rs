@@ -247,13 +247,13 @@ mod tests {
     fn attempt() -> Attempt {
         Attempt {
             at: 0,
-            settle: Duration::from_secs(60),
+            settle: Duration::from_mins(1),
             on_unknown: OnUnknownOutcome::Resend,
             trace: Trace::Conversation { unique_name: "u".into(), event: "m".into(), opening: true },
         }
     }
 
-    const HOUR: Duration = Duration::from_secs(3_600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn claimed(by: &Owner) -> Entry {
         apply(None, &Operation::Claim { give_up: HOUR }, asker(by, 0)).0.unwrap()
@@ -332,8 +332,8 @@ mod tests {
         let attempt = attempt();
         let early = after_absence(&attempt, Duration::from_secs(59));
         assert_eq!(early, AfterAbsence::LookAgain { after: Duration::from_secs(1) });
-        assert_eq!(after_absence(&attempt, Duration::from_secs(60)), AfterAbsence::Resend);
+        assert_eq!(after_absence(&attempt, Duration::from_mins(1)), AfterAbsence::Resend);
         let park = Attempt { on_unknown: OnUnknownOutcome::Park, ..attempt };
-        assert_eq!(after_absence(&park, Duration::from_secs(60)), AfterAbsence::Park);
+        assert_eq!(after_absence(&park, Duration::from_mins(1)), AfterAbsence::Park);
     }
 }

@@ -3,7 +3,7 @@
 use super::{file::FileJournal, memory::MemoryJournal, *};
 use crate::{api::engage_destination::OnUnknownOutcome, segment::Event};
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 fn key(message_id: &str) -> Key {
     let event = Event::parse(&format!(r#"{{"messageId":"{message_id}"}}"#)).unwrap();
