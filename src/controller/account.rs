@@ -73,6 +73,20 @@ impl Accounts {
         Self { twilio, answers: Arc::new(answers) }
     }
 
+    /// Believes no answer any more that was given until now: a delivery has met an account that is not as it was checked.
+    pub fn forget(&self) {
+        let Answers { services, templates, senders, flows, flex_workspaces, workspaces, workflows, task_channels } =
+            &*self.answers;
+        services.forget();
+        templates.forget();
+        senders.forget();
+        flows.forget();
+        flex_workspaces.forget();
+        workspaces.forget();
+        workflows.forget();
+        task_channels.forget();
+    }
+
     /// The account that `credentials` open.
     pub fn open(&self, credentials: TwilioCredentials, freshness: Freshness) -> Account {
         let asker = Asker::of(&credentials);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::api::{
-    EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData,
+use crate::{
+    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus},
+    delivery::credentials::SecretSource,
 };
 
 /// The place that the resources live in could not be read or written.
@@ -23,10 +24,7 @@ pub enum ClusterError {
 
 /// The objects that reconcilers read beside the one they work on, and the status they write.
 #[async_trait]
-pub trait Cluster: Send + Sync {
-    /// The Secret's values; `None` when there is no such Secret.
-    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, ClusterError>;
-
+pub trait Cluster: SecretSource {
     /// The flow as last seen, with its status.
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>>;
 

@@ -36,7 +36,10 @@ impl SecretProblem {
 /// The Secret of that name beside `owner`.
 pub async fn secret_beside(owner: &ObjectKey, name: &str, cluster: &dyn Cluster) -> Result<SecretData, SecretProblem> {
     let key = owner.sibling(name);
-    let found = cluster.secret(&key).await?;
+    let found = cluster
+        .secret(&key)
+        .await
+        .map_err(|error| ClusterError::Read { what: format!("Secret `{key}`"), problem: error.to_string() })?;
     found.ok_or(SecretProblem::NotFound { namespace: key.namespace, name: key.name })
 }
 

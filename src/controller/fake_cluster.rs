@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use crate::{
     api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
     controller::cluster::{Cluster, ClusterError, Programmed},
+    delivery::credentials::{SecretError, SecretSource},
 };
 
 #[derive(Default)]
@@ -39,14 +40,17 @@ impl FakeCluster {
 }
 
 #[async_trait]
-impl Cluster for FakeCluster {
-    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, ClusterError> {
+impl SecretSource for FakeCluster {
+    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, SecretError> {
         if self.unreadable {
-            return Err(ClusterError::Read { what: format!("Secret {key}"), problem: "down".into() });
+            return Err(SecretError::Unreadable { key: key.clone(), problem: "down".into() });
         }
         Ok(self.secrets.get(key).cloned())
     }
+}
 
+#[async_trait]
+impl Cluster for FakeCluster {
     fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
         None
     }

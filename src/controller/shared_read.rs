@@ -76,6 +76,11 @@ where
         Self(Cache::builder().max_capacity(CAPACITY).time_to_live(KEPT).build())
     }
 
+    /// Believes no answer any more that was given until now.
+    pub fn forget(&self) {
+        self.0.invalidate_all();
+    }
+
     /// The answer, fresh enough for who asks. A failure is shared only among those who ask at the same moment.
     pub async fn read(
         &self,

@@ -8,7 +8,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt;
 use jiff::Timestamp;
 use secrecy::SecretString;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -61,7 +61,11 @@ pub struct Engine {
     pub(super) tasks: TaskTracker,
     profiles: ProfileClient,
     permits: Arc<Semaphore>,
+    suspects: mpsc::Sender<ObjectKey>,
 }
+
+/// Destinations named to be checked again that nobody has taken yet; more are named again by the next event.
+const MAX_SUSPECTS: usize = 1_024;
 
 /// The credentials of a destination, both sides.
 pub(super) struct Credentials {
@@ -70,14 +74,16 @@ pub(super) struct Credentials {
 }
 
 impl Engine {
+    /// The engine, and the destinations that it finds to be other than they were checked.
     pub fn new(
         journal: Arc<dyn Journal>,
         twilio: TwilioClients,
         profiles: ProfileClient,
         secrets: Arc<SecretCache>,
         metrics: DeliveryMetrics,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> (Arc<Self>, mpsc::Receiver<ObjectKey>) {
+        let (suspects, suspected) = mpsc::channel(MAX_SUSPECTS);
+        let engine = Arc::new(Self {
             journal,
             twilio,
             secrets,
@@ -87,7 +93,14 @@ impl Engine {
             tasks: TaskTracker::new(),
             profiles,
             permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
-        })
+            suspects,
+        });
+        (engine, suspected)
+    }
+
+    /// The account is not as it was checked: whoever checks destinations should look at this one again.
+    pub(super) fn suspect(&self, route: &Route) {
+        let _ = self.suspects.try_send(route.key.clone());
     }
 
     /// Counts an event as received, before anything is known of it.

@@ -91,13 +91,19 @@ impl Sending<'_> {
     pub async fn refused(&self, error: &TwilioError) -> Sent {
         match Fault::of(error) {
             Fault::Event(reason) => Sent::rejected(reason),
-            Fault::Mendable(reason) => Sent::NotNow(reason),
+            Fault::Mendable(reason) => {
+                if matches!(reason.word.as_str(), reason::TWILIO_NOT_FOUND | reason::TWILIO_REFUSED) {
+                    self.engine.suspect(self.route);
+                }
+                Sent::NotNow(reason)
+            }
             Fault::Throttled { retry_after } => {
                 self.engine.pacer.throttled(self.twilio.account(), retry_after);
                 Sent::NotNow(Reason::new(reason::THROTTLED, "Twilio asked to slow down"))
             }
             Fault::Credentials(reason) => {
                 self.engine.refresh_secret(self.route, &self.route.destination.twilio.name).await;
+                self.engine.suspect(self.route);
                 Sent::NotNow(reason)
             }
         }

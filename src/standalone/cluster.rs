@@ -142,7 +142,8 @@ impl FolderCluster {
         self.read().destinations.get(key).cloned()
     }
 
-    fn look_at(&self, objects: impl IntoIterator<Item = ObjectRef>) {
+    /// Has objects looked at again.
+    pub fn look_at(&self, objects: impl IntoIterator<Item = ObjectRef>) {
         for object in objects {
             // Nobody listens any more when the process is shutting down.
             let _ = self.wake.send(object);
@@ -176,10 +177,6 @@ impl SecretSource for FolderCluster {
 
 #[async_trait]
 impl Cluster for FolderCluster {
-    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, ClusterError> {
-        Ok(self.read().secrets.get(key).cloned())
-    }
-
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
         self.read().flows.get(key).cloned()
     }

@@ -1,13 +1,14 @@
 //! `engage-operator run`: controller and gateway on a config folder.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    controller::Context,
+    api::ObjectKey,
+    controller::{Context, account::Accounts},
     delivery::{
         credentials::SecretCache,
         engine::Engine,
@@ -23,7 +24,13 @@ use crate::{
     },
     metrics::{self, GatewayMetrics},
     segment::profile::{ProfileBaseUrls, ProfileClient},
-    standalone::{cluster::FolderCluster, driver::drive, folder, state::StateFolder, watch::FolderWatch},
+    standalone::{
+        cluster::{FolderCluster, ObjectRef},
+        driver::drive,
+        folder,
+        state::StateFolder,
+        watch::FolderWatch,
+    },
     twilio::{BaseUrls, TwilioClients},
 };
 
@@ -67,6 +74,8 @@ pub enum RunError {
     HttpClient(#[from] reqwest::Error),
 }
 
+/// Shortest time between two checks that deliveries ask for.
+const DOUBT: Duration = Duration::from_secs(5);
 /// Time between two rounds of tidying up.
 const SWEEP: Duration = Duration::from_mins(1);
 /// Time that deliveries have after the last request was answered; what they started is found again at the next start.
@@ -100,7 +109,7 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
 
     let clients = TwilioClients::new(twilio)?;
     let secrets = SecretCache::new(Arc::clone(&cluster) as _);
-    let engine = Engine::new(
+    let (engine, suspected) = Engine::new(
         Arc::clone(&journal),
         clients.clone(),
         ProfileClient::new(profiles)?,
@@ -122,7 +131,10 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
         journal_durable: journal.is_durable(),
         ..Context::new(Arc::clone(&cluster) as _, clients, cluster_id)
     };
-    let driver = tokio::spawn(drive(Arc::clone(&cluster), Arc::new(context), woken, shutdown.clone()));
+    let context = Arc::new(context);
+    let doubter = doubt(suspected, Arc::clone(&cluster), context.accounts.clone());
+    let doubter = tokio::spawn(until(shutdown.clone(), doubter));
+    let driver = tokio::spawn(drive(Arc::clone(&cluster), context, woken, shutdown.clone()));
     let watcher = tokio::spawn(until(shutdown.clone(), watch(config_dir, Arc::clone(&cluster))));
     let tables = tokio::spawn(until(shutdown.clone(), keep_routes(Arc::clone(&cluster))));
     let sweeper = tokio::spawn(until(shutdown.clone(), sweep(Arc::clone(&engine), lookup, Arc::clone(&secrets))));
@@ -140,7 +152,7 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
     if left > 0 {
         tracing::info!(deliveries = left, "left to be looked for at the next start");
     }
-    for task in [driver, watcher, tables, sweeper] {
+    for task in [driver, doubter, watcher, tables, sweeper] {
         let _ = task.await;
     }
     admin.abort();
@@ -199,6 +211,19 @@ async fn keep_routes(cluster: Arc<FolderCluster>) {
     loop {
         cluster.routes_changed.notified().await;
         cluster.rebuild_routes();
+    }
+}
+
+/// Has destinations checked again that a delivery found to be other than they were checked.
+async fn doubt(mut suspected: mpsc::Receiver<ObjectKey>, cluster: Arc<FolderCluster>, accounts: Accounts) {
+    while let Some(key) = suspected.recv().await {
+        let mut keys = BTreeSet::from([key]);
+        while let Ok(key) = suspected.try_recv() {
+            keys.insert(key);
+        }
+        accounts.forget();
+        cluster.look_at(keys.into_iter().map(ObjectRef::Destination));
+        tokio::time::sleep(DOUBT).await;
     }
 }
 

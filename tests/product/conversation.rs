@@ -137,7 +137,7 @@ async fn a_conversation_cut_off_by_a_kill_is_resumed() {
         let phone = phone(n);
         world.sim.set_faults(vec![FaultRule::on(step, FaultKind::Latency { ms: 4_000 }).times(1)]);
         let event = event_to(&phone);
-        let _ = tokio::time::timeout(Duration::from_millis(1_200), world.send("agent", &event)).await;
+        world.send_until_asked("agent", &event, step).await;
         world.kill();
         world.start().await;
         let answer = world.send_until_settled("agent", &event).await;

@@ -363,7 +363,11 @@ impl World {
             {
                 return found["message"].as_str().unwrap_or_default().to_owned();
             }
-            assert!(begin.elapsed() <= Duration::from_secs(30), "{kind} {name}: {condition} is not {reason}\n{object:#}\n{}", self.log());
+            assert!(
+                begin.elapsed() <= Duration::from_secs(30),
+                "{kind} {name}: {condition} is not {reason}\n{object:#}\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -387,6 +391,20 @@ impl World {
         let outcomes = self.metric("engage_events_total", &[]).await;
         let in_flight = self.metric("engage_events_in_flight", &[]).await;
         assert!((received - outcomes - in_flight).abs() < f64::EPSILON, "{received} != {outcomes} + {in_flight}");
+    }
+
+    /// Sends an event, and returns as soon as Twilio has been asked for `operation` once more, whatever the answer will be.
+    pub async fn send_until_asked(&self, name: &str, event: &Value, operation: &str) {
+        let before = self.sim.requests_of(operation).len();
+        let asked = async {
+            while self.sim.requests_of(operation).len() == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            answer = self.send(name, event) => panic!("answered before {operation}: {answer:?}"),
+            () = asked => {}
+        }
     }
 
     pub fn http(&self) -> &reqwest::Client {

@@ -137,3 +137,28 @@ async fn checks_are_asked_once_for_all_destinations_of_an_account() {
     assert!(world.sim.requests_of("services.fetch").len() <= 5, "{}", world.sim.requests_of("services.fetch").len());
     assert!(world.sim.requests_of("content.fetch").len() <= 5);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_that_meets_another_account_than_was_checked_has_it_checked_again() {
+    let resources = [flow(), destination("agent", &conversation())];
+    let world = World::ready(&resources).await;
+    for number in crate::harness::OUR_NUMBERS {
+        assert!(world.sim.set_sender_status(number, "OFFLINE"));
+    }
+    let event = event("lead-1");
+    assert_eq!(world.send("agent", &event).await.outcome(), (503, "retry", "TwilioRefused"));
+    // Long before the resync interval of ten minutes.
+    let message = world.reason("ed", "agent", "Verified", "SenderOffline").await;
+    assert!(message.contains("+5511900000001"), "{message}");
+    let answer = world.send("agent", &event).await;
+    assert_eq!((answer.status, answer.body["reason"].as_str()), (503, Some("SenderOffline")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_forgets_is_shown() {
+    let resources = [destination("welcome", &whatsapp())];
+    let world = World::with_options(&resources, engage_simulator::Options::default(), &["--journal", "memory"]).await;
+    world.all_ready(&resources).await;
+    world.reason("ed", "welcome", "Durable", "MemoryJournal").await;
+    assert_eq!(world.send("welcome", &event("lead-1")).await.outcome(), (200, "sent", ""));
+}

@@ -166,7 +166,7 @@ async fn a_message_that_was_under_way_when_the_process_was_killed_is_found_not_r
     let mut world = world().await;
     world.sim.set_faults(vec![FaultRule::on("messages.create", FaultKind::Latency { ms: 5_000 }).times(1)]);
     let event = event_to(&phone(1));
-    let _ = tokio::time::timeout(Duration::from_secs(1), world.send("welcome", &event)).await;
+    world.send_until_asked("welcome", &event, "messages.create").await;
     world.kill();
     world.start().await;
     let answer = world.send_until_settled("welcome", &event).await;

@@ -8,6 +8,7 @@ use crate::{
         cluster::{Cluster, ClusterError},
         credentials::{SecretProblem, secret_beside, twilio_credentials},
     },
+    segment::SegmentCredentials,
     twilio::TwilioCredentials,
 };
 
@@ -70,11 +71,7 @@ async fn segment_keys(
     cluster: &dyn Cluster,
 ) -> Result<(), SecretProblem> {
     let secret = secret_beside(owner, &reference.name, cluster).await?;
-    let keys = reference.keys.clone().unwrap_or_default();
-    let webhook_secret = keys.webhook_secret.unwrap_or_else(|| "SEGMENT_WEBHOOK_SECRET".into());
-    let profiles_token = keys.profiles_api_token.unwrap_or_else(|| "SEGMENT_PROFILES_API_TOKEN".into());
-    secret.required(&reference.name, &webhook_secret, "the shared secret of the webhook in Segment")?;
-    secret.required(&reference.name, &profiles_token, "the token of Segment's Profile API")?;
+    SegmentCredentials::read(reference, &secret)?;
     Ok(())
 }
 
