@@ -11,6 +11,7 @@ pub mod cli;
 pub mod controller;
 pub mod delivery;
 pub mod gateway;
+pub mod kubernetes;
 pub mod metrics;
 pub mod segment;
 pub mod standalone;

@@ -1,9 +1,13 @@
 //! The command line: one file for each sub-command.
 
+mod controller;
 mod crds;
+mod gateway;
 mod get;
 mod logging;
 mod run;
+mod signals;
+mod upstream;
 
 use clap::{Parser, Subcommand};
 
@@ -21,6 +25,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Controller(Box<controller::Controller>),
+    Gateway(Box<gateway::Gateway>),
     Run(Box<run::Run>),
     Get(get::Get),
     Crds(crds::Crds),
@@ -30,6 +36,8 @@ impl Cli {
     /// Does what the command line says.
     pub fn execute(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Controller(controller) => controller.execute(),
+            Command::Gateway(gateway) => gateway.execute(),
             Command::Run(run) => run.execute(),
             Command::Get(get) => get.execute(),
             Command::Crds(crds) => crds.execute(),

@@ -25,6 +25,9 @@ pub enum ClusterError {
 /// The objects that reconcilers read beside the one they work on, and the status they write.
 #[async_trait]
 pub trait Cluster: SecretSource {
+    /// The destination as last seen, with its status.
+    fn destination(&self, key: &ObjectKey) -> Option<Arc<EngageDestination>>;
+
     /// The flow as last seen, with its status.
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>>;
 

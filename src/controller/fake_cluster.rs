@@ -51,6 +51,10 @@ impl SecretSource for FakeCluster {
 
 #[async_trait]
 impl Cluster for FakeCluster {
+    fn destination(&self, _: &ObjectKey) -> Option<Arc<EngageDestination>> {
+        None
+    }
+
     fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
         None
     }

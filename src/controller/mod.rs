@@ -10,6 +10,7 @@ pub mod condition_writer;
 pub mod context;
 pub mod credentials;
 pub mod disposition;
+pub mod driver;
 pub mod engage_destination;
 #[cfg(test)]
 mod fake_cluster;

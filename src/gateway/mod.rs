@@ -5,6 +5,7 @@ pub mod answer;
 mod body;
 pub mod destinations;
 pub mod serve;
+pub mod service;
 pub mod table;
 
 pub use destinations::{Gateway, router};

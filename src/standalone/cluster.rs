@@ -11,7 +11,10 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::{
     api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
-    controller::{Cluster, ClusterError, Programmed},
+    controller::{
+        Cluster, ClusterError, Programmed,
+        driver::{ObjectRef, Waker},
+    },
     delivery::credentials::{SecretError, SecretSource},
     gateway::Routes,
     standalone::{
@@ -19,13 +22,6 @@ use crate::{
         state::{StateFolder, Stored},
     },
 };
-
-/// An object that a reconciler works on.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ObjectRef {
-    Flow(ObjectKey),
-    Destination(ObjectKey),
-}
 
 /// The objects of a folder.
 #[derive(Debug)]
@@ -36,7 +32,7 @@ pub struct FolderCluster {
     /// Something that the routing table is made of has changed.
     pub routes_changed: Notify,
     /// Objects to look at again.
-    wake: mpsc::UnboundedSender<ObjectRef>,
+    wake: Waker,
 }
 
 #[derive(Debug, Default)]
@@ -137,13 +133,12 @@ impl FolderCluster {
         self.routes.replace(destinations.iter().map(AsRef::as_ref));
     }
 
-    /// The destination as it is now.
-    pub fn destination(&self, key: &ObjectKey) -> Option<Arc<EngageDestination>> {
-        self.read().destinations.get(key).cloned()
+    /// Has objects of this cluster looked at.
+    pub fn waker(&self) -> Waker {
+        self.wake.clone()
     }
 
-    /// Has objects looked at again.
-    pub fn look_at(&self, objects: impl IntoIterator<Item = ObjectRef>) {
+    fn look_at(&self, objects: impl IntoIterator<Item = ObjectRef>) {
         for object in objects {
             // Nobody listens any more when the process is shutting down.
             let _ = self.wake.send(object);
@@ -177,6 +172,10 @@ impl SecretSource for FolderCluster {
 
 #[async_trait]
 impl Cluster for FolderCluster {
+    fn destination(&self, key: &ObjectKey) -> Option<Arc<EngageDestination>> {
+        self.read().destinations.get(key).cloned()
+    }
+
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
         self.read().flows.get(key).cloned()
     }

@@ -2,7 +2,6 @@
 //! reconcilers, gateway and delivery run on top.
 
 pub mod cluster;
-pub mod driver;
 pub mod folder;
 pub mod run;
 pub mod state;

@@ -91,7 +91,7 @@ impl StateFolder {
         metadata.namespace = Some(key.namespace.clone());
         metadata.uid = Some(uid);
         metadata.generation = Some(generation);
-        metadata.creation_timestamp = Some(created.unwrap_or_else(|| Time(Timestamp::now())));
+        metadata.creation_timestamp = Some(created.unwrap_or_else(|| Time(this_second())));
         object.set_status(before.as_ref().and_then(|before| before.status().cloned()));
         self.write(&object)?;
         Ok(object)
@@ -172,6 +172,12 @@ impl StateFolder {
     fn path<K: Stored>(&self, key: &ObjectKey) -> PathBuf {
         self.folder::<K>().join(&key.namespace).join(format!("{}.json", key.name))
     }
+}
+
+/// Now, in whole seconds, as such times are stored.
+fn this_second() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 /// Each module of the library and the ones it may use. Nothing points back.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("api", &[]),
     ("studio", &[]),
     ("segment", &["api"]),
@@ -13,7 +13,22 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("gateway", &["api", "segment", "twilio", "delivery", "metrics"]),
     ("controller", &["api", "segment", "twilio", "studio", "delivery"]),
     ("standalone", &["api", "segment", "twilio", "delivery", "gateway", "controller", "metrics"]),
-    ("cli", &["api", "segment", "twilio", "studio", "delivery", "gateway", "controller", "standalone", "metrics"]),
+    ("kubernetes", &["api", "segment", "twilio", "delivery", "gateway", "controller", "metrics"]),
+    (
+        "cli",
+        &[
+            "api",
+            "segment",
+            "twilio",
+            "studio",
+            "delivery",
+            "gateway",
+            "controller",
+            "standalone",
+            "kubernetes",
+            "metrics",
+        ],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

@@ -122,7 +122,7 @@ mod tests {
                 ),
                 (
                     "SecretKeyMissing",
-                    "spec.segment.credentialsRef: Secret `segment` has no key `hook`: it holds the shared secret of the webhook in Segment",
+                    "spec.segment.credentialsRef: Secret `segment` has no key `hook`: it holds the shared secret of the Webhooks (Actions) destination",
                     false
                 ),
                 (

@@ -9,6 +9,8 @@ pub mod memory;
 
 use std::{
     fmt,
+    path::PathBuf,
+    str::FromStr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -71,6 +73,39 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Whether what it remembers survives the end of the process.
     fn is_durable(&self) -> bool;
+}
+
+/// Which engine, as `--journal` says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalChoice {
+    File(PathBuf),
+    Memory,
+}
+
+/// A text that names no journal.
+#[derive(Debug, thiserror::Error)]
+#[error("write `memory` or `file:PATH`")]
+pub struct JournalChoiceError;
+
+impl FromStr for JournalChoice {
+    type Err = JournalChoiceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "memory" => Ok(Self::Memory),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(JournalChoiceError),
+        }
+    }
+}
+
+impl JournalChoice {
+    pub fn open(&self) -> Result<Arc<dyn Journal>, JournalError> {
+        Ok(match self {
+            Self::File(path) => Arc::new(file::FileJournal::open(path)?),
+            Self::Memory => Arc::new(memory::MemoryJournal::new(memory::DEFAULT_CAPACITY)),
+        })
+    }
 }
 
 /// The time by the system's clock.

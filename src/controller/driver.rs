@@ -1,30 +1,45 @@
 //! Calls the reconcilers: one task an object, so that none waits for another, and a bound on how many ask Twilio at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use rand::Rng;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    controller::{Cluster, Context, Disposition, ReconcileError, Requeue, engage_destination, studio_flow},
-    standalone::cluster::{FolderCluster, ObjectRef},
+    api::ObjectKey,
+    controller::{
+        context::Context,
+        disposition::{Disposition, ReconcileError, Requeue},
+        engage_destination, studio_flow,
+    },
 };
+
+/// An object that a reconciler works on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectRef {
+    Flow(ObjectKey),
+    Destination(ObjectKey),
+}
+
+/// Has objects looked at: sent here when they are new or changed, or when something they depend on is.
+pub type Waker = mpsc::UnboundedSender<ObjectRef>;
 
 /// Reconciles at once.
 const CONCURRENCY: usize = 16;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const MAX_DELAY: Duration = Duration::from_mins(5);
+/// Shortest time between two checks that deliveries ask for.
+const DOUBT: Duration = Duration::from_secs(5);
 /// Pause after a failure that repeating does not mend.
 const TERMINAL_DELAY: Duration = Duration::from_mins(10);
 
 /// Reconciles objects as they are named, until `shutdown`.
-pub async fn drive(
-    cluster: Arc<FolderCluster>,
-    context: Arc<Context>,
-    mut woken: mpsc::UnboundedReceiver<ObjectRef>,
-    shutdown: CancellationToken,
-) {
+pub async fn drive(context: Arc<Context>, mut woken: mpsc::UnboundedReceiver<ObjectRef>, shutdown: CancellationToken) {
     let permits = Arc::new(Semaphore::new(CONCURRENCY));
     let mut workers: HashMap<ObjectRef, Worker> = HashMap::new();
     loop {
@@ -37,13 +52,7 @@ pub async fn drive(
             Some(worker) if !worker.task.is_finished() => worker.wake.notify_one(),
             _ => {
                 let wake = Arc::new(Notify::new());
-                let work = work(
-                    object.clone(),
-                    Arc::clone(&cluster),
-                    Arc::clone(&context),
-                    Arc::clone(&permits),
-                    Arc::clone(&wake),
-                );
+                let work = work(object.clone(), Arc::clone(&context), Arc::clone(&permits), Arc::clone(&wake));
                 let shutdown = shutdown.clone();
                 let task = tokio::spawn(async move {
                     tokio::select! {
@@ -63,23 +72,17 @@ struct Worker {
 }
 
 /// Reconciles one object again and again until it is gone.
-async fn work(
-    object: ObjectRef,
-    cluster: Arc<FolderCluster>,
-    context: Arc<Context>,
-    permits: Arc<Semaphore>,
-    wake: Arc<Notify>,
-) {
+async fn work(object: ObjectRef, context: Arc<Context>, permits: Arc<Semaphore>, wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
         let reconciled = {
             let Ok(_permit) = permits.acquire().await else { return };
             match &object {
-                ObjectRef::Flow(key) => match cluster.studio_flow(key) {
+                ObjectRef::Flow(key) => match context.cluster.studio_flow(key) {
                     Some(flow) => studio_flow::reconcile(&flow, &context).await,
                     None => return,
                 },
-                ObjectRef::Destination(key) => match cluster.destination(key) {
+                ObjectRef::Destination(key) => match context.cluster.destination(key) {
                     Some(destination) => engage_destination::reconcile(&destination, &context).await,
                     None => return,
                 },
@@ -124,4 +127,20 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+/// Has destinations checked again that a delivery found to be other than they were checked.
+pub async fn doubt(mut suspected: mpsc::Receiver<ObjectKey>, context: Arc<Context>, wake: Waker) {
+    while let Some(key) = suspected.recv().await {
+        let mut keys = BTreeSet::from([key]);
+        while let Ok(key) = suspected.try_recv() {
+            keys.insert(key);
+        }
+        context.accounts.forget();
+        for key in keys {
+            // Nobody listens any more when the process is shutting down.
+            let _ = wake.send(ObjectRef::Destination(key));
+        }
+        tokio::time::sleep(DOUBT).await;
+    }
 }

@@ -1,0 +1,188 @@
+//! The API server as the cluster of the reconcilers: objects from its watch, Secrets by name, status by replacing it at the
+//! version that was read.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::PostParams,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    MANAGER,
+    heartbeat::GatewayPresence,
+    index::{Index, Watched},
+    leader::Leadership,
+};
+use crate::{
+    api::{
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        conditions::{self, Truth},
+        secret::SecretData,
+    },
+    controller::{Cluster, ClusterError, Programmed},
+    delivery::credentials::{SecretError, SecretSource},
+};
+
+/// Longest note of an event, in bytes; the API server refuses longer ones.
+const MAX_NOTE: usize = 1_024;
+
+/// Reads Secrets one at a time, by name: the only right that is needed on them is `get`.
+pub struct SecretReader(pub Client);
+
+#[async_trait]
+impl SecretSource for SecretReader {
+    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, SecretError> {
+        let api: Api<Secret> = Api::namespaced(self.0.clone(), &key.namespace);
+        let secret = api
+            .get_opt(&key.name)
+            .await
+            .map_err(|error| SecretError::Unreadable { key: key.clone(), problem: error.to_string() })?;
+        Ok(secret.map(|secret| {
+            SecretData::from_bytes(secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)))
+        }))
+    }
+}
+
+/// The cluster as one controller sees it.
+pub struct KubeCluster {
+    client: Client,
+    secrets: SecretReader,
+    recorder: Recorder,
+    leadership: Leadership,
+    pub destinations: Index<EngageDestination>,
+    pub flows: Index<StudioFlow>,
+    pub gateway: GatewayPresence,
+}
+
+impl KubeCluster {
+    pub fn new(client: Client, identity: String, leadership: Leadership) -> Self {
+        let reporter = Reporter { controller: MANAGER.into(), instance: Some(identity) };
+        Self {
+            secrets: SecretReader(client.clone()),
+            recorder: Recorder::new(client.clone(), reporter),
+            client,
+            leadership,
+            destinations: Index::default(),
+            flows: Index::default(),
+            gateway: GatewayPresence::default(),
+        }
+    }
+
+    /// Replaces the status at the version that is known here; a conflict means that somebody else has written, and that what was
+    /// decided was decided on something old.
+    async fn write<K>(&self, index: &Index<K>, updated: K) -> Result<(), ClusterError>
+    where
+        K: Watched + Serialize + DeserializeOwned,
+    {
+        let key = ObjectKey::of(&updated);
+        let what = || format!("{} `{key}`", K::kind(&()));
+        if !self.leadership.holds() {
+            return Err(ClusterError::Conflict { what: what() });
+        }
+        let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
+        match api.replace_status(&key.name, &PostParams::default(), &updated).await {
+            Ok(mut stored) => {
+                stored.managed_fields_mut().clear();
+                index.put(stored);
+                Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
+                Err(ClusterError::Conflict { what: what() })
+            }
+            Err(error) => Err(ClusterError::WriteStatus { what: what(), problem: error.to_string() }),
+        }
+    }
+
+    /// Tells of a change of `Ready` as an event. Failing to do so fails nothing else.
+    async fn tell<K: Resource<DynamicType = ()>>(
+        &self,
+        object: &K,
+        before: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+        after: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    ) {
+        let Some(ready) = conditions::find(after, conditions::READY) else { return };
+        let same = conditions::find(before, conditions::READY)
+            .is_some_and(|before| before.status == ready.status && before.reason == ready.reason);
+        if same {
+            return;
+        }
+        let good = ready.status == Truth::True.as_str();
+        let mut note = ready.message.clone();
+        if note.len() > MAX_NOTE {
+            let end = (0..=MAX_NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
+            note.truncate(end);
+        }
+        let event = Event {
+            type_: if good { EventType::Normal } else { EventType::Warning },
+            reason: ready.reason.clone(),
+            note: Some(note),
+            action: "Reconcile".into(),
+            secondary: None,
+        };
+        if let Err(error) = self.recorder.publish(&event, &object.object_ref(&())).await {
+            tracing::warn!(%error, "an event was not recorded");
+        }
+    }
+}
+
+#[async_trait]
+impl SecretSource for KubeCluster {
+    async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, SecretError> {
+        self.secrets.secret(key).await
+    }
+}
+
+#[async_trait]
+impl Cluster for KubeCluster {
+    fn destination(&self, key: &ObjectKey) -> Option<Arc<EngageDestination>> {
+        self.destinations.get(key)
+    }
+
+    fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
+        self.flows.get(key)
+    }
+
+    async fn write_flow_status(&self, flow: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
+        let key = ObjectKey::of(flow);
+        let Some(current) = self.flows.get(&key).filter(|current| current.uid() == flow.uid()) else {
+            return Err(ClusterError::Conflict { what: format!("StudioFlow `{key}`") });
+        };
+        if current.status.as_ref() == Some(status) {
+            return Ok(());
+        }
+        let updated = StudioFlow { status: Some(status.clone()), ..StudioFlow::clone(&current) };
+        self.write(&self.flows, updated).await?;
+        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        self.tell(current.as_ref(), before, &status.conditions).await;
+        Ok(())
+    }
+
+    async fn write_destination_status(
+        &self,
+        destination: &EngageDestination,
+        status: &EngageDestinationStatus,
+    ) -> Result<(), ClusterError> {
+        let key = ObjectKey::of(destination);
+        let Some(current) = self.destinations.get(&key).filter(|current| current.uid() == destination.uid()) else {
+            return Err(ClusterError::Conflict { what: format!("EngageDestination `{key}`") });
+        };
+        if current.status.as_ref() == Some(status) {
+            return Ok(());
+        }
+        let updated = EngageDestination { status: Some(status.clone()), ..EngageDestination::clone(&current) };
+        self.write(&self.destinations, updated).await?;
+        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        self.tell(current.as_ref(), before, &status.conditions).await;
+        Ok(())
+    }
+
+    fn programmed(&self, _: &EngageDestination) -> Programmed {
+        // The gateway builds its table from the same watch, so where one runs it has the generation a moment later at most.
+        if self.gateway.is_present() { Programmed::Yes } else { Programmed::NoGateway }
+    }
+}

@@ -1,0 +1,110 @@
+//! `engage-operator gateway`: serves the webhooks of all destinations that the API server tells of, also while it is away.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{RoleError, client, cluster::SecretReader, heartbeat, index::Index};
+use crate::{
+    api::EngageDestination,
+    delivery::journal::JournalChoice,
+    gateway::{
+        Routes,
+        admin::{self, Readiness},
+        serve::serve,
+        service::{GatewayService, listen},
+    },
+    metrics,
+    segment::profile::{ProfileBaseUrls, ProfileClient},
+    twilio::{BaseUrls, TwilioClients},
+};
+
+/// What `gateway` is told.
+#[derive(Debug, Clone)]
+pub struct GatewayOptions {
+    pub listen: SocketAddr,
+    pub admin_listen: SocketAddr,
+    pub journal: JournalChoice,
+    /// Namespaces to serve; none for all.
+    pub namespaces: Vec<String>,
+    /// Namespace of the lease.
+    pub own_namespace: String,
+    pub identity: String,
+    pub twilio: BaseUrls,
+    pub profiles: ProfileBaseUrls,
+}
+
+/// Runs until `shutdown`, then lets every request end.
+pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result<(), RoleError> {
+    let GatewayOptions {
+        listen: listen_address,
+        admin_listen,
+        journal,
+        namespaces,
+        own_namespace,
+        identity,
+        twilio,
+        profiles,
+    } = options;
+    let journal = journal.open()?;
+    let client = client().await?;
+    let listener = listen(listen_address).await?;
+    let routes = Arc::new(Routes::default());
+    let mut registry = metrics::registry();
+    let (service, suspected) = GatewayService::new(
+        journal,
+        TwilioClients::new(twilio)?,
+        ProfileClient::new(profiles)?,
+        Arc::new(SecretReader(client.clone())),
+        Arc::clone(&routes),
+        &mut registry,
+    );
+    // Another process checks destinations; it does so by itself at their resync interval.
+    drop(suspected);
+    let readiness = Readiness::default();
+    let admin_router = admin::router(readiness.clone(), Arc::new(registry));
+    let admin = tokio::spawn(serve(listen(admin_listen).await?, admin_router, CancellationToken::new()));
+
+    let destinations: Arc<Index<EngageDestination>> = Arc::default();
+    let changed = Arc::new(Notify::new());
+    let follower = {
+        let (destinations, client, changed) = (Arc::clone(&destinations), client.clone(), Arc::clone(&changed));
+        let namespaces = namespaces.clone();
+        tokio::spawn(async move { destinations.follow(client, &namespaces, |_| changed.notify_one()).await })
+    };
+    tokio::select! {
+        () = destinations.ready(namespaces.len().max(1)) => {}
+        () = shutdown.cancelled() => return Ok(()),
+    }
+    rebuild(&routes, &destinations);
+    service.recover().await?;
+    let tables = {
+        let routes = Arc::clone(&routes);
+        tokio::spawn(async move {
+            loop {
+                changed.notified().await;
+                rebuild(&routes, &destinations);
+            }
+        })
+    };
+    let heart = tokio::spawn(heartbeat::beat(client, own_namespace, identity, shutdown.clone()));
+    readiness.set(true);
+    tracing::info!(listen = %listen_address, destinations = routes.current().len(), "serving");
+    let public = tokio::spawn(service.run(listener, shutdown.clone()));
+
+    shutdown.cancelled().await;
+    readiness.set(false);
+    tracing::info!("shutting down");
+    let _ = public.await;
+    let _ = heart.await;
+    for task in [follower, tables, admin] {
+        task.abort();
+    }
+    Ok(())
+}
+
+fn rebuild(routes: &Routes, destinations: &Index<EngageDestination>) {
+    let destinations = destinations.all();
+    routes.replace(destinations.iter().map(AsRef::as_ref));
+}
