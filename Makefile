@@ -28,7 +28,8 @@ test-rust: ## The tests in Rust
 	$(CARGO) test --locked --workspace
 
 test-simulator: ## The simulator under Twilio's own SDK for Python
-	tests/simulator/sdk/run
+	@$(CARGO) build --locked --workspace --bins
+	ENGAGE_SIMULATOR=$(abspath $(TARGET)/debug/engage-simulator) tests/simulator/sdk/run
 
 lint: $(LINT) ## All checks of the source
 
