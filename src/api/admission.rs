@@ -82,7 +82,12 @@ pub fn admit<K: Admissible>(mut resource: Value) -> Result<K, Vec<Rejection>> {
 fn compile<K: CustomResourceExt>() -> Option<KindSchema> {
     let crd = K::crd();
     let raw = serde_json::to_value(crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()?).ok()?;
-    let structural = jsonschema::validator_for(&raw).ok()?;
+    // A structural schema needs no more than draft 4, whose own schema is a fraction of the memory of later ones'.
+    let structural = jsonschema::options()
+        .with_draft(jsonschema::Draft::Draft4)
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .build(&raw)
+        .ok()?;
     Some(KindSchema { raw, structural })
 }
 

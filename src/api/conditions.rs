@@ -56,6 +56,13 @@ pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Conditio
     conditions.iter().find(|condition| condition.type_ == type_)
 }
 
+/// `Ready` as it is now, if its status or reason is another than before: what is worth telling a person.
+pub fn ready_changed<'a>(before: &[Condition], after: &'a [Condition]) -> Option<&'a Condition> {
+    let ready = find(after, READY)?;
+    let same = find(before, READY).is_some_and(|before| before.status == ready.status && before.reason == ready.reason);
+    (!same).then_some(ready)
+}
+
 /// Whether the condition of that type is there and `True`.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find(conditions, type_).is_some_and(|condition| condition.status == Truth::True.as_str())

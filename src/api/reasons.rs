@@ -94,14 +94,10 @@ pub mod event {
     pub const JOURNAL_FULL: &str = "JournalFull";
     pub const JOURNAL_FAILED: &str = "JournalFailed";
     pub const OVERLOADED: &str = "Overloaded";
-    pub const SHUTTING_DOWN: &str = "ShuttingDown";
     pub const INTERNAL: &str = "Internal";
 
     // unknown
     pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
-
-    // duplicate
-    pub const SAME_MESSAGE_ID: &str = "SameMessageId";
 }
 
 /// Reasons for which a whole request is refused before any event in it is looked at.

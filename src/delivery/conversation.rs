@@ -60,10 +60,14 @@ impl Sending<'_> {
             Some(conversation) => (conversation.sid, true),
             None => self.make_conversation(plan).await?,
         };
+        // What is complete is left as it is, whoever completed it.
+        if resumed && let Some(sid) = self.completed().await? {
+            return Ok(Sent::sid(&sid));
+        }
         self.attach_flow(&sid, &plan.flow, resumed).await?;
         self.add_customer(&sid, plan, &numbers).await?;
         match &plan.opening {
-            Some(opening) => self.open_with(&sid, opening, resumed).await,
+            Some(opening) => self.open_with(&sid, opening).await,
             None => Ok(Sent::sid(&sid)),
         }
     }
@@ -75,20 +79,21 @@ impl Sending<'_> {
             return Ok(None);
         };
         if conversation.is_closed() {
-            return self.found_closed(conversation).await.map(Some);
+            return Err(self.closed(&conversation.sid).await);
         }
         Ok(Some(conversation))
     }
 
-    /// A closed conversation takes nothing more. If its opening message is in it the event was sent; else it never will be.
-    async fn found_closed(&mut self, conversation: Conversation) -> Step<Conversation> {
-        Err(Stop::Sent(match self.read_settled().await? {
-            Some(sid) => Sent::sid(&sid),
-            None => Sent::rejected(Reason::new(
+    /// A closed conversation takes nothing more. If the event's last step is done in it the event was sent; else it never will be.
+    async fn closed(&self, sid: &ConversationSid) -> Stop {
+        match self.completed().await {
+            Ok(Some(sid)) => Stop::Sent(Sent::sid(&sid)),
+            Ok(None) => Stop::Sent(Sent::rejected(Reason::new(
                 reason::CONVERSATION_CLOSED,
-                format!("conversation {} of this event was closed before it was complete", conversation.sid),
-            )),
-        }))
+                format!("conversation {sid} of this event was closed before it was complete"),
+            ))),
+            Err(stop) => stop,
+        }
     }
 
     /// Our numbers that are not talking to the customer, in the order of the spec.
@@ -117,8 +122,12 @@ impl Sending<'_> {
                 }
                 Err(error) if error.has_code(code::UNIQUE_NAME_TAKEN) => {
                     let unique_name = &plan.conversation.unique_name;
-                    if let Some(conversation) = self.read(self.twilio.conversation_by_unique_name(unique_name)).await? {
-                        return Ok((conversation.sid, true));
+                    match self.read(self.twilio.conversation_by_unique_name(unique_name)).await? {
+                        Some(conversation) if conversation.is_closed() => {
+                            return Err(self.closed(&conversation.sid).await);
+                        }
+                        Some(conversation) => return Ok((conversation.sid, true)),
+                        None => {}
                     }
                 }
                 Err(error) if error.had_no_effect() => return Err(Stop::Sent(self.refused(&error).await)),
@@ -202,15 +211,7 @@ impl Sending<'_> {
     }
 
     /// Sends the opening message; its attributes name the event, by which it is found after a lost answer.
-    async fn open_with(
-        &mut self,
-        sid: &ConversationSid,
-        opening: &NewConversationMessage,
-        resumed: bool,
-    ) -> Step<Sent> {
-        if resumed && self.read_settled().await?.is_some() {
-            return Ok(Sent::sid(sid));
-        }
+    async fn open_with(&mut self, sid: &ConversationSid, opening: &NewConversationMessage) -> Step<Sent> {
         for _ in 0..MAX_ATTEMPTS {
             let error = match self.twilio.create_conversation_message(sid, opening).await {
                 Ok(_) => return Ok(Sent::sid(sid)),
@@ -229,7 +230,7 @@ impl Sending<'_> {
     }
 
     /// The conversation's SID if the event's last step is done in it.
-    async fn read_settled(&self) -> Step<Option<String>> {
+    async fn completed(&self) -> Step<Option<String>> {
         use crate::delivery::observe::{ObserveError, Observed, observe};
         match observe(self.twilio, &self.ticket, &self.attempt).await {
             Ok(Observed::Present { sid }) => Ok(Some(sid)),
@@ -253,6 +254,7 @@ impl Sending<'_> {
     async fn undone(&self, sid: &ConversationSid, error: &TwilioError) -> Stop {
         let sent = self.refused(error).await;
         if matches!(sent, Sent::Final(_))
+            && !error.has_code(code::CLOSED)
             && let Err(error) = self.twilio.delete_conversation(sid).await
         {
             tracing::warn!(conversation = %sid, %error, "a half-made conversation was not taken away; it is at the next try");

@@ -53,7 +53,7 @@ async fn message(
     let age = Duration::from_millis(u64::try_from(now() - attempt.at).unwrap_or(0)) + MARGIN;
     for message in twilio.messages_to(to, age).await? {
         let outbound = message.direction.as_deref().is_none_or(|direction| direction.starts_with("outbound"));
-        let by_service = message.messaging_service_sid.as_deref().is_none_or(|sid| sid == messaging_service.as_str());
+        let by_service = message.messaging_service_sid.as_deref() == Some(messaging_service.as_str());
         if !outbound || !by_service {
             continue;
         }

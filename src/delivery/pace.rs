@@ -29,14 +29,9 @@ pub struct Pacer {
 
 #[derive(Debug, Default)]
 struct Paces {
-    senders: HashMap<(AccountSid, String), Arc<Sender>>,
+    /// By account, sender and rate: destinations that share a sender and want one rate share it.
+    senders: HashMap<(AccountSid, String, u32), Arc<DefaultDirectRateLimiter>>,
     pauses: HashMap<AccountSid, Pause>,
-}
-
-#[derive(Debug)]
-struct Sender {
-    rate: u32,
-    bucket: DefaultDirectRateLimiter,
 }
 
 /// A pause that doubles while Twilio goes on refusing.
@@ -59,8 +54,8 @@ impl Pacer {
             Some(pause) => tokio::time::sleep(pause).await,
             None => {}
         }
-        let sender = self.sender(account, sender, rate);
-        tokio::time::timeout(MAX_WAIT, sender.bucket.until_ready()).await.map_err(|_| TooLong)
+        let bucket = self.bucket(account, sender, rate);
+        tokio::time::timeout(MAX_WAIT, bucket.until_ready()).await.map_err(|_| TooLong)
     }
 
     /// Twilio has refused a request of this account for coming too soon.
@@ -78,20 +73,14 @@ impl Pacer {
         self.lock().pauses.remove(account);
     }
 
-    fn sender(&self, account: &AccountSid, sender: &str, rate: u32) -> Arc<Sender> {
+    fn bucket(&self, account: &AccountSid, sender: &str, rate: u32) -> Arc<DefaultDirectRateLimiter> {
         let mut paces = self.lock();
-        let key = (account.clone(), sender.to_owned());
-        match paces.senders.get(&key) {
-            Some(known) if known.rate == rate => Arc::clone(known),
-            _ => {
-                let per_second = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
-                // No burst: the rate holds in any second, not only on average.
-                let quota = Quota::per_second(per_second).allow_burst(NonZeroU32::MIN);
-                let sender = Arc::new(Sender { rate, bucket: RateLimiter::direct(quota) });
-                paces.senders.insert(key, Arc::clone(&sender));
-                sender
-            }
-        }
+        let bucket = paces.senders.entry((account.clone(), sender.to_owned(), rate)).or_insert_with(|| {
+            // No burst: the rate holds in any second, not only on average.
+            let per_second = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+            Arc::new(RateLimiter::direct(Quota::per_second(per_second).allow_burst(NonZeroU32::MIN)))
+        });
+        Arc::clone(bucket)
     }
 }
 

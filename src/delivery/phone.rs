@@ -5,6 +5,11 @@ use serde_json::Value;
 
 use crate::twilio::E164;
 
+/// Reads the numbering plans of all countries, so that the first event does not wait for it.
+pub fn warm_up() {
+    let _ = normalise(&Value::String("+14155550100".into()), None);
+}
+
 /// Why a trait is not a number to send to. The value itself is not repeated: it is personal data.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum PhoneError {

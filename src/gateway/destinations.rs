@@ -128,8 +128,10 @@ impl Gateway {
             Refusal::new(StatusCode::NOT_FOUND, request_reason::UNKNOWN_DESTINATION, detail)
         })?;
         let route = match (&served.gate, &served.route) {
-            (Gate::Refuse { reason, message }, _) => {
-                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason, message.as_str()));
+            (Gate::Refuse { reason, message: _ }, _) => {
+                // Who asks is not known yet, and the message names what is in the account.
+                let detail = format!("not served; the condition Ready of EngageDestination `{key}` says why");
+                return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail));
             }
             (Gate::Serve, Some(route)) => route,
             (Gate::Serve, None) => {

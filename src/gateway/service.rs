@@ -14,6 +14,7 @@ use crate::{
         engine::Engine,
         journal::{Journal, JournalError},
         metrics::DeliveryMetrics,
+        phone,
         recovery::RouteLookup,
     },
     gateway::{Gateway, Routes, router, serve::serve},
@@ -46,6 +47,7 @@ impl GatewayService {
         registry: &mut Registry,
     ) -> (Self, mpsc::Receiver<ObjectKey>) {
         let secrets = SecretCache::new(secrets);
+        std::thread::spawn(phone::warm_up);
         let delivery_metrics = DeliveryMetrics::new(registry);
         let (engine, suspected) = Engine::new(journal, twilio, profiles, Arc::clone(&secrets), delivery_metrics);
         let lookup: RouteLookup = {

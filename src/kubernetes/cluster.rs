@@ -105,12 +105,7 @@ impl KubeCluster {
         before: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
         after: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
     ) {
-        let Some(ready) = conditions::find(after, conditions::READY) else { return };
-        let same = conditions::find(before, conditions::READY)
-            .is_some_and(|before| before.status == ready.status && before.reason == ready.reason);
-        if same {
-            return;
-        }
+        let Some(ready) = conditions::ready_changed(before, after) else { return };
         let good = ready.status == Truth::True.as_str();
         let mut note = ready.message.clone();
         if note.len() > MAX_NOTE {

@@ -7,10 +7,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
-    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
+    api::{
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, conditions,
+        secret::SecretData,
+    },
     controller::{
         Cluster, ClusterError, Programmed,
         driver::{ObjectRef, Waker},
@@ -98,6 +102,13 @@ impl FolderCluster {
         Ok(())
     }
 
+    /// Whether something that is in force is missing from `folder`: it was deleted, or its file is just being written.
+    pub fn would_lose(&self, folder: &Objects) -> bool {
+        let current = self.read();
+        current.destinations.keys().any(|key| !folder.destinations.contains_key(key))
+            || current.flows.keys().any(|key| !folder.flows.contains_key(key))
+    }
+
     fn admitted<K: Stored>(
         &self,
         wanted: BTreeMap<ObjectKey, K>,
@@ -155,6 +166,18 @@ struct Admitted<K> {
     changed: BTreeSet<ObjectKey>,
 }
 
+/// A line about what a person would want to know.
+fn log_ready(kind: &str, key: &ObjectKey, before: &[Condition], after: &[Condition]) {
+    if let Some(ready) = conditions::ready_changed(before, after) {
+        let (status, reason, message) = (&ready.status, &ready.reason, &ready.message);
+        if *status == conditions::Truth::True.as_str() {
+            tracing::info!(kind, object = %key, ready = status, reason, message, "status");
+        } else {
+            tracing::warn!(kind, object = %key, ready = status, reason, message, "status");
+        }
+    }
+}
+
 fn same(a: Option<&SecretData>, b: Option<&SecretData>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => a.is_same(b),
@@ -190,6 +213,8 @@ impl Cluster for FolderCluster {
         }
         let updated = StudioFlow { status: Some(status.clone()), ..StudioFlow::clone(&current) };
         self.state.write(&updated).map_err(Self::of_state(&key))?;
+        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        log_ready("StudioFlow", &key, before, &status.conditions);
         self.change(|objects| objects.flows.insert(key.clone(), Arc::new(updated)));
         let referring: Vec<ObjectRef> = self
             .read()
@@ -220,6 +245,8 @@ impl Cluster for FolderCluster {
         }
         let updated = EngageDestination { status: Some(status.clone()), ..EngageDestination::clone(&current) };
         self.state.write(&updated).map_err(Self::of_state(&key))?;
+        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        log_ready("EngageDestination", &key, before, &status.conditions);
         self.change(|objects| objects.destinations.insert(key, Arc::new(updated)));
         self.routes_changed.notify_one();
         Ok(())

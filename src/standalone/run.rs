@@ -1,6 +1,6 @@
 //! `engage-operator run`: controller and gateway on a config folder.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -49,6 +49,9 @@ pub enum RunError {
     #[error("cannot make an HTTP client: {0}")]
     HttpClient(#[from] reqwest::Error),
 }
+
+/// How long an object must be missing from the config folder to count as deleted.
+const CERTAINLY_GONE: Duration = Duration::from_secs(2);
 
 /// Runs until `shutdown`. What cannot be mended while running is an error at the start; everything else is in the status of a
 /// resource.
@@ -139,7 +142,13 @@ async fn watch(config_dir: PathBuf, cluster: Arc<FolderCluster>) {
     let mut known_problems = Vec::new();
     loop {
         watch.changed().await;
-        match folder::read(&config_dir) {
+        let mut read = folder::read(&config_dir);
+        if read.as_ref().is_ok_and(|objects| cluster.would_lose(objects)) {
+            // A file that is being written in place is empty for a moment; what Segment sends then would be answered 404.
+            tokio::time::sleep(CERTAINLY_GONE).await;
+            read = folder::read(&config_dir);
+        }
+        match read {
             Ok(objects) => {
                 if objects.problems != known_problems {
                     report_problems(&objects);

@@ -3,6 +3,7 @@
 
 use std::{
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -63,6 +64,8 @@ pub struct StateFolder {
 impl StateFolder {
     /// Opens the folder, or makes it.
     pub fn open(root: &Path) -> io::Result<Self> {
+        // The journal in it holds numbers of customers.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
         std::fs::create_dir_all(root.join("objects"))?;
         Ok(Self { root: root.to_owned() })
     }

@@ -170,3 +170,25 @@ async fn without_an_opening_message_the_conversation_waits_for_the_customer() {
     assert!(conversations_of(&world, &phone(1))[0].messages.is_empty());
     assert_eq!(world.sim.customer_reply(&phone(1), OUR_NUMBERS[0], "hello").executions.len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_conversation_is_never_taken_away_even_when_the_journal_is_lost() {
+    let resources = [flow(), destination("agent", &conversation())];
+    let options = engage_simulator::Options::default();
+    let mut world = World::with_options(&resources, options, &["--journal", "memory"]).await;
+    world.all_ready(&resources).await;
+    for closed in [false, true] {
+        let event = event_to(&phone(usize::from(closed)));
+        let first = world.send("agent", &event).await;
+        assert_eq!(first.outcome(), (200, "sent", ""));
+        if closed {
+            world.sim.close_conversation(first.result()["sid"].as_str().unwrap());
+        }
+        world.kill();
+        world.start().await;
+        let again = world.send_until_settled("agent", &event).await;
+        assert_eq!((again.outcome(), &again.result()["sid"]), ((200, "sent", ""), &first.result()["sid"]));
+        let found = conversations_of(&world, &phone(usize::from(closed)));
+        assert_eq!((found.len(), found[0].messages.len(), found[0].webhooks.len()), (1, 1, 1));
+    }
+}
