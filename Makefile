@@ -5,10 +5,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The parts of `make lint` and `make test`, each a target of its own.
 LINT := check-format check-code check-generated check-dependencies
-TEST := test-build test-rust test-simulator
+TEST := test-build control-plane test-rust test-simulator
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint generate build parts $(LINT) $(TEST)
+.PHONY: help demo test lint generate build bench chaos parts $(LINT) $(TEST)
 # Cargo locks its target folder and uses all processors by itself.
 .NOTPARALLEL:
 
@@ -23,6 +23,9 @@ test: $(TEST) ## All tests
 
 test-build:
 	$(CARGO) test --locked --workspace --no-run
+
+control-plane: ## etcd, kube-apiserver and kubectl for the tests, built with Go; an earlier build is used again
+	@tests/control-plane/build || { test $$? = 3 && test -z "$$CI"; }
 
 test-rust: ## The tests in Rust
 	$(CARGO) test --locked --workspace
@@ -48,6 +51,13 @@ check-generated: ## Fail if crds/ is not what `make generate` would write
 check-dependencies: ## Licences, bans and sources of dependencies; the simulator depends on nothing of the product
 	$(CARGO) deny --locked check bans licenses sources
 	@! $(CARGO) tree --locked --package engage-simulator --edges all --prefix none | grep '^engage-operator '
+
+bench: build ## The figures of the README
+	$(CARGO) build --locked --release --package engage-simulator
+	benches/figures
+
+chaos: test-build ## The kill test at length: 200 kills
+	ENGAGE_KILLS=200 $(CARGO) test --locked --test product -- kill::
 
 generate: ## Write crds/ anew from the types in src/api
 	@$(CARGO) build --locked --bin engage-operator

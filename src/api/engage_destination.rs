@@ -243,7 +243,8 @@ pub struct OpeningMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Most sends a second from this destination. WhatsApp allows a sender 80 a second. Default: 80.
+    /// Most sends a second from the sender: the Messaging Service, or the first of `twilioNumber`. Destinations with the same
+    /// sender and rate share it. WhatsApp allows a sender 80 a second. Default: 80.
     #[serde(default = "Delivery::default_rate")]
     #[schemars(range(min = 1, max = 10_000))]
     pub rate: i32,

@@ -105,6 +105,7 @@ pub mod request {
     pub const BAD_SIGNATURE: &str = "BadSignature";
     pub const MALFORMED: &str = "Malformed";
     pub const UNKNOWN_DESTINATION: &str = "UnknownDestination";
+    pub const NOT_KNOWN_YET: &str = "NotKnownYet";
     pub const TOO_LARGE: &str = "TooLarge";
     pub const TOO_SLOW: &str = "TooSlow";
 }

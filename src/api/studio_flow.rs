@@ -2,7 +2,7 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -48,7 +48,7 @@ pub struct StudioFlowSpec {
     #[serde(default = "StudioFlowSpec::default_publish")]
     pub publish: bool,
     /// The flow itself: the JSON of a Studio export, as it is. Account-specific ids in it are filled by `references`.
-    #[schemars(extend("type" = "object", "x-kubernetes-preserve-unknown-fields" = true))]
+    #[schemars(schema_with = "any_object")]
     pub definition: Map<String, Value>,
     /// Ids that differ from account to account, looked up by name at each reconcile. A name that is not found stops the write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +57,12 @@ pub struct StudioFlowSpec {
     /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "StudioFlowSpec::default_resync_interval")]
     pub resync_interval: Period,
+}
+
+/// An object of which the API server keeps everything. A schema for its values beside that, even one that allows all, would
+/// have it prune what is nested.
+fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
 impl StudioFlowSpec {

@@ -124,6 +124,10 @@ impl Gateway {
         let held = self.budget.read(headers, body).await.map_err(body_refused)?;
         let table = self.routes.current();
         let served = table.get(key).ok_or_else(|| {
+            if !self.routes.is_complete() {
+                let detail = "the API server is away, and the destination may be new";
+                return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, request_reason::NOT_KNOWN_YET, detail);
+            }
             let detail = format!("there is no EngageDestination `{key}`; check the URL of the mapping");
             Refusal::new(StatusCode::NOT_FOUND, request_reason::UNKNOWN_DESTINATION, detail)
         })?;

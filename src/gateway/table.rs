@@ -1,7 +1,13 @@
 //! The routing table: every destination made ready to serve. It is never changed, only replaced, and only what changed is
 //! compiled anew.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use arc_swap::ArcSwap;
 use kube::ResourceExt;
@@ -104,17 +110,35 @@ fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<Fl
 }
 
 /// The table in use, shared by everything that reads it.
-#[derive(Debug, Default)]
-pub struct Routes(ArcSwap<RouteTable>);
+#[derive(Debug)]
+pub struct Routes {
+    table: ArcSwap<RouteTable>,
+    /// Whether its source tells of every change. While it does not, a destination may exist that is not in the table.
+    complete: AtomicBool,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self { table: ArcSwap::default(), complete: AtomicBool::new(true) }
+    }
+}
 
 impl Routes {
     pub fn current(&self) -> Arc<RouteTable> {
-        self.0.load_full()
+        self.table.load_full()
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    pub fn set_complete(&self, complete: bool) {
+        self.complete.store(complete, Ordering::Release);
     }
 
     /// Replaces the table by that of these destinations.
     pub fn replace<'a>(&self, destinations: impl IntoIterator<Item = &'a EngageDestination>) {
-        let table = RouteTable::build(&self.0.load(), destinations);
-        self.0.store(Arc::new(table));
+        let table = RouteTable::build(&self.table.load(), destinations);
+        self.table.store(Arc::new(table));
     }
 }

@@ -62,15 +62,15 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
         let (cluster, namespaces, client) = (Arc::clone(&cluster), namespaces, client);
         async move {
             let send = |object: ObjectRef| drop(wake.send(object));
-            let destinations = cluster.destinations.follow(client.clone(), &namespaces, |key| {
-                send(ObjectRef::Destination(key.clone()));
-            });
-            let flows = cluster.flows.follow(client.clone(), &namespaces, |key| {
+            let changed = |key: &ObjectKey| send(ObjectRef::Destination(key.clone()));
+            let destinations = cluster.destinations.follow(client.clone(), &namespaces, changed, || ());
+            let changed = |key: &ObjectKey| {
                 send(ObjectRef::Flow(key.clone()));
                 for destination in referring(&cluster, key) {
                     send(ObjectRef::Destination(destination));
                 }
-            });
+            };
+            let flows = cluster.flows.follow(client.clone(), &namespaces, changed, || ());
             let gateway = cluster.gateway.follow(client.clone(), own_namespace, || {
                 for destination in cluster.destinations.all() {
                     send(ObjectRef::Destination(ObjectKey::of(destination.as_ref())));

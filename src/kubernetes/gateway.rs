@@ -71,7 +71,11 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
     let follower = {
         let (destinations, client, changed) = (Arc::clone(&destinations), client.clone(), Arc::clone(&changed));
         let namespaces = namespaces.clone();
-        tokio::spawn(async move { destinations.follow(client, &namespaces, |_| changed.notify_one()).await })
+        let routes = Arc::clone(&routes);
+        tokio::spawn(async move {
+            let health = || routes.set_complete(destinations.is_complete());
+            destinations.follow(client, &namespaces, |_| changed.notify_one(), health).await;
+        })
     };
     tokio::select! {
         () = destinations.ready(namespaces.len().max(1)) => {}

@@ -3,19 +3,54 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Debug,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use futures::{StreamExt, stream};
 use kube::{
     Api, Client, Resource, ResourceExt,
     core::{DeserializeGuard, NamespaceResourceScope},
-    runtime::{WatchStreamExt, watcher},
+    runtime::{WatchStreamExt, utils::Backoff, watcher},
 };
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::api::ObjectKey;
+
+/// Longest pause between two tries to reach an API server that is away: a gateway must not be long behind it.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// A watch that has failed and then not again for this long is whole.
+const QUIET: Duration = Duration::from_secs(15);
+
+/// Pauses between tries: growing, short, and never the same for all.
+struct Reconnect(Duration);
+
+impl Default for Reconnect {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Iterator for Reconnect {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = (self.0 * 2).min(MAX_PAUSE);
+        Some(pause.mul_f64(rand::random_range(0.8..=1.2)))
+    }
+}
+
+impl Backoff for Reconnect {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
 
 /// A namespaced kind that is watched.
 pub trait Watched:
@@ -40,11 +75,13 @@ pub struct Index<K> {
     objects: RwLock<BTreeMap<ObjectKey, Arc<K>>>,
     /// How many of the watched namespaces have been read.
     read: watch::Sender<usize>,
+    /// How many watches are broken: for as long as there is one, changes go unseen.
+    broken: AtomicUsize,
 }
 
 impl<K: Watched> Default for Index<K> {
     fn default() -> Self {
-        Self { objects: RwLock::default(), read: watch::Sender::new(0) }
+        Self { objects: RwLock::default(), read: watch::Sender::new(0), broken: AtomicUsize::new(0) }
     }
 }
 
@@ -62,6 +99,11 @@ impl<K: Watched> Index<K> {
         let mut read = self.read.subscribe();
         // The sender lives as long as the index.
         let _ = read.wait_for(|read| *read >= namespaces).await;
+    }
+
+    /// Whether the API server tells of every change.
+    pub fn is_complete(&self) -> bool {
+        self.broken.load(Ordering::Acquire) == 0
     }
 
     /// Takes an object in unless a newer one is there already: our own writes arrive before the watch tells of them.
@@ -84,20 +126,45 @@ impl<K: Watched> Index<K> {
         self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key).is_some()
     }
 
-    /// Follows the API server for as long as it is polled; `changed` is told of each object that came, changed or went. While
-    /// the server is away the objects stay as they are.
-    pub async fn follow(&self, client: Client, namespaces: &[String], changed: impl Fn(&ObjectKey)) {
+    /// Follows the API server for as long as it is polled; `changed` is told of each object that came, changed or went, and
+    /// `health` is called whenever a watch breaks or is whole again. While the server is away the objects stay as they are.
+    pub async fn follow(&self, client: Client, namespaces: &[String], changed: impl Fn(&ObjectKey), health: impl Fn()) {
         let apis: Vec<(Option<String>, Api<DeserializeGuard<K>>)> = if namespaces.is_empty() {
             vec![(None, Api::all(client))]
         } else {
             namespaces.iter().map(|name| (Some(name.clone()), Api::namespaced(client.clone(), name))).collect()
         };
-        let changed = &changed;
+        let (changed, health) = (&changed, &health);
         let follow_one = |(namespace, api): (Option<String>, Api<DeserializeGuard<K>>)| async move {
-            let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
+            let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).backoff(Reconnect::default()));
             let mut listed: Option<BTreeSet<ObjectKey>> = None;
-            let mut read_once = false;
-            while let Some(event) = events.next().await {
+            let (mut read_once, mut broken) = (false, false);
+            loop {
+                let next =
+                    if broken { tokio::time::timeout(QUIET, events.next()).await } else { Ok(events.next().await) };
+                // A watch that goes on where it was says nothing until something changes; one that is broken says so often.
+                let Ok(next) = next else {
+                    broken = false;
+                    self.broken.fetch_sub(1, Ordering::AcqRel);
+                    health();
+                    continue;
+                };
+                let Some(event) = next else { return };
+                // A watch that starts again by listing is whole again when the list is; one that goes on, at its next event.
+                let is_broken = match &event {
+                    Err(_) => true,
+                    Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => broken,
+                    Ok(_) => false,
+                };
+                match (broken, is_broken) {
+                    (false, true) => drop(self.broken.fetch_add(1, Ordering::AcqRel)),
+                    (true, false) => {
+                        self.broken.fetch_sub(1, Ordering::AcqRel);
+                        health();
+                    }
+                    _ => {}
+                }
+                broken = is_broken;
                 match event {
                     Ok(watcher::Event::Init) => listed = Some(BTreeSet::new()),
                     Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => {
@@ -131,6 +198,7 @@ impl<K: Watched> Index<K> {
                     }
                     Err(error) => {
                         tracing::warn!(kind = %K::kind(&()), %error, "the API server does not tell of changes");
+                        health();
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod cluster;
 mod conversation;
 mod harness;
 mod kill;

@@ -1,5 +1,5 @@
 //! Where the two Destination Functions and the hand-imported flow failed, and this does not. The numbers are those of the
-//! list in `docs/decisions.md`; failures that another file proves at length are named there.
+//! list in `docs/decisions.md`, which also names the tests of the failures that other files prove.
 
 use engage_simulator::{FaultKind, FaultRule};
 use serde_json::json;

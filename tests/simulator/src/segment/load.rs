@@ -76,8 +76,9 @@ impl Load {
         };
         let event = Event::track(&self.event_name, &format!("{}-{n}", self.run), &user);
         let mut event = event.engage("audience", "aud_load", "load", &self.space).property("load", true.into());
+        event = event.with("timestamp", jiff::Timestamp::now().to_string().into());
         if self.phone_in_event {
-            let phone = format!("+55119{:08}", n % 100_000_000);
+            let phone = format!("+55119{:08}", 80_000_000 + n % 20_000_000);
             event = event
                 .property("phone", phone.into())
                 .property("first_name", "Ana".into())
