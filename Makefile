@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The parts of `make lint` and `make test`, each a target of its own.
 LINT := check-format check-code check-generated check-dependencies
-TEST := test-build control-plane test-rust test-simulator
+TEST := test-build control-plane test-rust test-simulator test-chart
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint generate build bench chaos parts $(LINT) $(TEST)
@@ -35,6 +35,10 @@ test-simulator: ## The simulator under Twilio's own SDK for Python
 	ENGAGE_SIMULATOR=$(abspath $(TARGET)/debug/engage-simulator) tests/simulator/sdk/run
 
 lint: $(LINT) ## All checks of the source
+
+test-chart: ## The chart: lint, renders, refusals, and manifests/base is its default render
+	@tests/control-plane/helm-test || { test $$? = 3 && test -z "$$CI"; }
+	@scripts/render-manifests --check || { test $$? = 3 && test -z "$$CI"; }
 
 check-format: ## rustfmt
 	$(CARGO) fmt --all --check
