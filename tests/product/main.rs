@@ -10,5 +10,6 @@ mod harness;
 mod kill;
 mod original_failures;
 mod provisioning;
+mod reconcilers;
 mod verification;
 mod whatsapp;
