@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::api::{
-    Period,
+    ObjectKey, Period,
     references::{FlowRef, SegmentCredentialsRef, TwilioAccount},
 };
 
@@ -79,6 +79,14 @@ pub struct EngageDestinationSpec {
     /// How often the account is checked again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "EngageDestinationSpec::default_resync_interval")]
     pub resync_interval: Period,
+}
+
+impl EngageDestination {
+    /// Whether a reply to its conversations starts that StudioFlow.
+    pub fn refers_to(&self, flow: &ObjectKey) -> bool {
+        let flow_ref = self.spec.conversation.as_ref().and_then(|conversation| conversation.flow_ref.as_ref());
+        flow_ref.is_some_and(|flow_ref| ObjectKey::of(self).sibling(&flow_ref.name) == *flow)
+    }
 }
 
 impl EngageDestinationSpec {

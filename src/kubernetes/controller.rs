@@ -92,16 +92,7 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
 
 /// The destinations that refer to a flow.
 fn referring(cluster: &KubeCluster, flow: &ObjectKey) -> Vec<ObjectKey> {
-    cluster
-        .destinations
-        .all()
-        .iter()
-        .filter(|destination| {
-            let conversation = destination.spec.conversation.as_ref();
-            let refers =
-                conversation.and_then(|c| c.flow_ref.as_ref()).is_some_and(|flow_ref| flow_ref.name == flow.name);
-            refers && ObjectKey::of(destination.as_ref()).namespace == flow.namespace
-        })
-        .map(|destination| ObjectKey::of(destination.as_ref()))
-        .collect()
+    let destinations = cluster.destinations.all();
+    let referring = destinations.iter().filter(|destination| destination.refers_to(flow));
+    referring.map(|destination| ObjectKey::of(destination.as_ref())).collect()
 }

@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use async_trait::async_trait;
@@ -31,6 +31,8 @@ use crate::{
 #[derive(Debug)]
 pub struct FolderCluster {
     state: StateFolder,
+    /// Held while an object is read, changed and stored, so that a status is never put onto a spec that was just replaced.
+    changing: Mutex<()>,
     objects: RwLock<Current>,
     routes: Arc<Routes>,
     /// Something that the routing table is made of has changed.
@@ -51,12 +53,19 @@ impl FolderCluster {
     pub fn new(state: StateFolder, routes: Arc<Routes>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
         let (wake, woken) = mpsc::unbounded_channel();
         let objects = RwLock::default();
-        (Arc::new(Self { state, objects, routes, routes_changed: Notify::new(), wake }), woken)
+        (
+            Arc::new(Self { state, changing: Mutex::default(), objects, routes, routes_changed: Notify::new(), wake }),
+            woken,
+        )
     }
 
     /// A panic while the lock was held cannot leave half a change: each is one assignment.
     fn read(&self) -> RwLockReadGuard<'_, Current> {
         self.objects.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Current) -> T) -> T {
@@ -68,6 +77,7 @@ impl FolderCluster {
     pub fn take(&self, folder: Objects) -> std::io::Result<()> {
         let Objects { destinations, flows, secrets, problems, unusable } = folder;
         self.state.write_problems(&problems)?;
+        let _turn = self.turn();
         let (changed_secrets, before_destinations, before_flows) = {
             let current = self.read();
             let changed: BTreeSet<String> = current
@@ -205,6 +215,7 @@ impl Cluster for FolderCluster {
 
     async fn write_flow_status(&self, flow: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
         let key = ObjectKey::of(flow);
+        let _turn = self.turn();
         let Some(current) = self.studio_flow(&key) else {
             return Err(ClusterError::Conflict { what: format!("StudioFlow `{key}`") });
         };
@@ -220,11 +231,7 @@ impl Cluster for FolderCluster {
             .read()
             .destinations
             .iter()
-            .filter(|(destination, _)| destination.namespace == key.namespace)
-            .filter(|(_, destination)| {
-                let conversation = destination.spec.conversation.as_ref();
-                conversation.and_then(|c| c.flow_ref.as_ref()).is_some_and(|flow_ref| flow_ref.name == key.name)
-            })
+            .filter(|(_, destination)| destination.refers_to(&key))
             .map(|(destination, _)| ObjectRef::Destination(destination.clone()))
             .collect();
         self.look_at(referring);
@@ -237,6 +244,7 @@ impl Cluster for FolderCluster {
         status: &EngageDestinationStatus,
     ) -> Result<(), ClusterError> {
         let key = ObjectKey::of(destination);
+        let _turn = self.turn();
         let Some(current) = self.destination(&key) else {
             return Err(ClusterError::Conflict { what: format!("EngageDestination `{key}`") });
         };
