@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::PostParams,
@@ -27,9 +27,6 @@ use crate::{
     controller::{Cluster, ClusterError, Programmed},
     delivery::credentials::{SecretError, SecretSource},
 };
-
-/// Longest note of an event, in bytes; the API server refuses longer ones.
-const MAX_NOTE: usize = 1_024;
 
 /// Reads Secrets one at a time, by name: the only right that is needed on them is `get`.
 pub struct SecretReader(pub Client);
@@ -99,23 +96,14 @@ impl KubeCluster {
     }
 
     /// Tells of a change of `Ready` as an event. Failing to do so fails nothing else.
-    async fn tell<K: Resource<DynamicType = ()>>(
-        &self,
-        object: &K,
-        before: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-        after: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
-    ) {
+    async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, before: &[Condition], after: &[Condition]) {
         let Some(ready) = conditions::ready_changed(before, after) else { return };
         let good = ready.status == Truth::True.as_str();
-        let mut note = ready.message.clone();
-        if note.len() > MAX_NOTE {
-            let end = (0..=MAX_NOTE).rev().find(|end| note.is_char_boundary(*end)).unwrap_or(0);
-            note.truncate(end);
-        }
         let event = Event {
             type_: if good { EventType::Normal } else { EventType::Warning },
             reason: ready.reason.clone(),
-            note: Some(note),
+            // A condition's message is no longer than an event's note may be.
+            note: Some(ready.message.clone()),
             action: "Reconcile".into(),
             secondary: None,
         };
