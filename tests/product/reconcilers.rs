@@ -19,7 +19,8 @@ use engage_operator::{
         conditions, secret::SecretData,
     },
     controller::{
-        Cluster, ClusterError, Context, Programmed, ReconcileError, Requeue, engage_destination, studio_flow,
+        Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, engage_destination,
+        studio_flow,
     },
     delivery::credentials::{SecretError, SecretSource},
     twilio::{BaseUrls, TwilioClients},
@@ -44,7 +45,7 @@ impl MemoryCluster {
     fn count(&self) -> Result<(), ClusterError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         if *self.lost_write.lock().unwrap() == Some(number) {
-            return Err(ClusterError::WriteStatus { what: "it".into(), problem: "gone".into() });
+            return Err(ClusterError::Write { what: "it".into(), problem: "gone".into() });
         }
         Ok(())
     }
@@ -67,6 +68,27 @@ impl Cluster for MemoryCluster {
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
         let flow = self.flow.lock().unwrap().clone();
         flow.filter(|flow| ObjectKey::of(flow) == *key).map(Arc::new)
+    }
+
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+        let destination = self.destination.lock().unwrap();
+        destination.iter().filter(|destination| destination.refers_to(flow)).map(ObjectKey::of).collect()
+    }
+
+    async fn config_map(&self, _: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
+        Ok(None)
+    }
+
+    fn may_act(&self) -> bool {
+        true
+    }
+
+    async fn hold(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        self.count()
+    }
+
+    async fn let_go(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        self.count()
     }
 
     async fn write_flow_status(&self, _: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
