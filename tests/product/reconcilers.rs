@@ -310,7 +310,7 @@ async fn a_reader_that_lags_behind_causes_no_second_write() {
     world.reconcile_flow().await.unwrap();
     world.simulator.set_faults(vec![FaultRule::on("flows.fetch", FaultKind::StaleRead { ms: 1_500 })]);
     let mut flow: StudioFlow = read(STUDIO_FLOW);
-    flow.spec.definition["description"] = "Another".into();
+    flow.spec.definition.as_mut().unwrap()["description"] = "Another".into();
     world.put_flow(flow);
     for _ in 0..4 {
         world.reconcile_flow().await.unwrap();
@@ -331,7 +331,7 @@ async fn what_is_wrong_with_a_flow_is_said_before_anything_is_written() {
     assert!(world.flow_ready().starts_with("False/ReferenceNotFound"));
 
     let mut flow: StudioFlow = read(STUDIO_FLOW);
-    flow.spec.definition["states"][2]["properties"]["timeout"] = 5.into();
+    flow.spec.definition.as_mut().unwrap()["states"][2]["properties"]["timeout"] = 5.into();
     world.put_flow(flow);
     world.reconcile_flow().await.unwrap();
     println!("{}", world.flow_ready());

@@ -1,6 +1,8 @@
 //! The two roles on a real Kubernetes API server.
 
+mod config_maps;
 mod control_plane;
+mod deletion;
 mod world;
 
 use std::time::{Duration, Instant};

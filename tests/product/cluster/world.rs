@@ -8,10 +8,10 @@ use std::{
 
 use engage_operator::api::custom_resource_definitions;
 use engage_simulator::{Options, Simulator};
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::{
     Api, Client,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ impl Cluster {
         }
         let begin = Instant::now();
         for kind in ["EngageDestination", "StudioFlow"] {
-            while cluster.api(kind).list(&kube::api::ListParams::default()).await.is_err() {
+            while cluster.api(kind).list(&ListParams::default()).await.is_err() {
                 assert!(begin.elapsed() < Duration::from_secs(20), "{kind} is not served");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -114,6 +114,53 @@ impl Cluster {
 
     pub async fn delete(&self, kind: &str, name: &str) {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    pub async fn delete_secret(&self, name: &str) {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        secrets.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Waits until there is no such object any more.
+    pub async fn gone(&self, kind: &str, name: &str, patience: Duration) {
+        let begin = Instant::now();
+        loop {
+            let object = self.get(kind, name).await;
+            if object.is_null() {
+                return;
+            }
+            assert!(begin.elapsed() < patience, "{kind} {name} is still there\n{object:#}\n{}", self.log("one"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until it holds.
+    pub async fn until(&self, what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(begin.elapsed() < patience, "{what}\n{}", self.log("one"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits for an event of that reason about the object, and returns what it says.
+    pub async fn event(&self, kind: &str, name: &str, reason: &str) -> String {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let begin = Instant::now();
+        loop {
+            let events = api.list(&ListParams::default()).await.unwrap().items;
+            let found = events.into_iter().find(|event| {
+                let regarding = event.regarding.clone().unwrap_or_default();
+                regarding.kind.as_deref() == Some(kind)
+                    && regarding.name.as_deref() == Some(name)
+                    && event.reason.as_deref() == Some(reason)
+            });
+            if let Some(event) = found {
+                return event.note.unwrap_or_default();
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "no event {reason} of {kind} {name}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     pub async fn put_secret(&self, name: &str, values: &Value) {
