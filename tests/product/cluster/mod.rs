@@ -3,6 +3,7 @@
 mod config_maps;
 mod control_plane;
 mod deletion;
+mod suspicion;
 mod world;
 
 use std::time::{Duration, Instant};
