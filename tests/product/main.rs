@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod cluster;
 mod conversation;
+mod documentation;
 mod harness;
 mod kill;
 mod original_failures;
