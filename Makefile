@@ -8,7 +8,7 @@ LINT := check-format check-code check-generated check-dependencies
 TEST := test-build control-plane test-rust test-simulator test-dev-cluster test-chart test-image
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev-cluster test lint generate build bench chaos parts $(LINT) $(TEST)
+.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos parts $(LINT) $(TEST)
 # Cargo locks its target folder and uses all processors by itself.
 .NOTPARALLEL:
 
@@ -74,6 +74,10 @@ check-dependencies: ## Licences, bans and sources of dependencies; the simulator
 bench: build ## The figures of the README
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/figures
+
+bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; ten minutes
+	$(CARGO) build --locked --release --package engage-simulator
+	benches/cluster
 
 chaos: test-build ## The kill test at length: 200 kills
 	ENGAGE_KILLS=200 $(CARGO) test --locked --test product -- kill::
