@@ -10,6 +10,7 @@ mod documentation;
 mod harness;
 mod kill;
 mod original_failures;
+mod preview;
 mod provisioning;
 mod reconcilers;
 mod verification;
