@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The parts of `make lint` and `make test`, each a target of its own.
 LINT := check-format check-code check-generated check-dependencies
-TEST := test-build control-plane test-rust test-simulator test-chart
+TEST := test-build control-plane test-rust test-simulator test-chart test-image
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint generate build bench chaos parts $(LINT) $(TEST)
@@ -39,6 +39,13 @@ lint: $(LINT) ## All checks of the source
 test-chart: ## The chart: lint, renders, refusals, and manifests/base is its default render
 	@tests/control-plane/helm-test || { test $$? = 3 && test -z "$$CI"; }
 	@scripts/render-manifests --check || { test $$? = 3 && test -z "$$CI"; }
+
+# Of the debug program, which is built anyhow: names, TLS and the image's files do not depend on how the program was optimised.
+test-image: ## The image FROM scratch: names and TLS inside it, and made twice it is the same file
+	@$(CARGO) build --locked --bin engage-operator
+	@work=$$(mktemp -d) && trap 'rm -rf "$$work"' EXIT && export PROGRAM=$(TARGET)/debug/engage-operator && { \
+	  archive=$$(CARGO_TARGET_DIR=$$work/one scripts/image) && again=$$(umask 077 && CARGO_TARGET_DIR=$$work/two scripts/image) && \
+	  scripts/image-test "$$archive" "$$again"; } || { test $$? = 3 && test -z "$$CI"; }
 
 check-format: ## rustfmt
 	$(CARGO) fmt --all --check

@@ -1,4 +1,4 @@
-//! Names that the operator writes onto objects outside its own cluster view.
+//! Names that the operator writes onto objects that others see too.
 
 /// First word of every commit message that the operator leaves on a Studio revision; what follows is the flow's
 /// marker `{cluster-id}/{namespace}/{name}`.
@@ -6,3 +6,9 @@ pub const COMMIT_MESSAGE_PREFIX: &str = "engage-operator";
 
 /// Key under which the opening message of a conversation carries the id of the event that caused it.
 pub const EVENT_ATTRIBUTE: &str = "engageEvent";
+
+/// Finalizer of a StudioFlow whose flow is to be deleted with it; it stays until that has been done.
+pub const FLOW_FINALIZER: &str = "engage-operator.dev/studio-flow";
+
+/// Annotation of the gateway's Lease: the destinations that deliveries found to be other than they were checked.
+pub const SUSPECTED: &str = "engage-operator.dev/suspected";

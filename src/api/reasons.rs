@@ -40,6 +40,12 @@ pub mod condition {
     pub const DEFINITION_INVALID: &str = "DefinitionInvalid";
     pub const REFERENCE_NOT_FOUND: &str = "ReferenceNotFound";
     pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
+    pub const CONFIG_MAP_NOT_FOUND: &str = "ConfigMapNotFound";
+    pub const CONFIG_MAP_UNREADABLE: &str = "ConfigMapUnreadable";
+    pub const CONFIG_MAP_KEY_MISSING: &str = "ConfigMapKeyMissing";
+    pub const DELETION_BLOCKED: &str = "DeletionBlocked";
+    pub const FLOW_DELETED: &str = "FlowDeleted";
+    pub const FLOW_KEPT: &str = "FlowKept";
     pub const NAME_TAKEN: &str = "NameTaken";
     pub const CREATE_INTERRUPTED: &str = "CreateInterrupted";
     pub const RATE_LIMITED: &str = "RateLimited";

@@ -73,6 +73,27 @@ pub struct SegmentCredentialKeys {
     pub webhook_secret: Option<String>,
 }
 
+/// Where the definition of a flow is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefinitionSource {
+    /// A key of a ConfigMap in the same namespace.
+    pub config_map_key_ref: ConfigMapKeyRef,
+}
+
+/// One key of a ConfigMap of the same namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapKeyRef {
+    /// Name of the ConfigMap. It is looked at every half minute; under a new name, as kustomize gives it, it is taken in at
+    /// once.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Key whose value is the JSON of a Studio export.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
 /// A StudioFlow of the same namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

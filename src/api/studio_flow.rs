@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use crate::api::{
     Period,
-    references::{FlowReference, TwilioAccount},
+    annotations::FLOW_FINALIZER,
+    references::{DefinitionSource, FlowReference, TwilioAccount},
 };
 
 /// A Twilio Studio flow kept as written here.
@@ -36,8 +37,17 @@ use crate::api::{
         priority = 1
     )
 )]
+#[x_kube(
+    validation = Rule::new("has(self.definition) != has(self.definitionFrom)").message(
+        "a flow has exactly one definition: set either definition or definitionFrom"
+    )
+)]
 #[serde(rename_all = "camelCase")]
 pub struct StudioFlowSpec {
+    /// `true` leaves the flow in the account as it is: nothing is compared, written or deleted. It goes on serving
+    /// customers. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
     /// The Twilio account that has the flow.
     pub twilio: TwilioAccount,
     /// Name of the flow in Studio. A flow of this name that this operator did not make is left alone, and says so
@@ -48,21 +58,45 @@ pub struct StudioFlowSpec {
     #[serde(default = "StudioFlowSpec::default_publish")]
     pub publish: bool,
     /// The flow itself: the JSON of a Studio export, as it is. Account-specific ids in it are filled by `references`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
-    pub definition: Map<String, Value>,
+    pub definition: Option<Map<String, Value>>,
+    /// Where the definition is instead, for one that is kept as a file of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_from: Option<DefinitionSource>,
     /// Ids that differ from account to account, looked up by name at each reconcile. A name that is not found stops the write.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub references: Vec<FlowReference>,
+    /// What becomes of the flow in Studio when this resource is deleted. `Retain` leaves it there. `Delete` deletes it, as soon
+    /// as no EngageDestination refers to it; what cannot be deleted within ten minutes is left there, and an event says so.
+    /// Default: Retain.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
     /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "StudioFlowSpec::default_resync_interval")]
     pub resync_interval: Period,
+}
+
+/// What becomes of a flow whose resource is deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    #[default]
+    Retain,
+    Delete,
 }
 
 /// An object of which the API server keeps everything. A schema for its values beside that, even one that allows all, would
 /// have it prune what is nested.
 fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+impl StudioFlow {
+    /// Whether the resource stays until its flow is deleted.
+    pub fn is_held(&self) -> bool {
+        self.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FLOW_FINALIZER)
+    }
 }
 
 impl StudioFlowSpec {

@@ -1,7 +1,7 @@
 //! Where resources and Secrets come from and where status goes: a config folder or a Kubernetes API server. The
 //! reconcilers know no more of either than this.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -15,12 +15,18 @@ use crate::{
 pub enum ClusterError {
     #[error("failed to read {what}: {problem}")]
     Read { what: String, problem: String },
-    #[error("failed to write the status of {what}: {problem}")]
-    WriteStatus { what: String, problem: String },
+    #[error("failed to write {what}: {problem}")]
+    Write { what: String, problem: String },
     /// Somebody else changed or deleted the object since it was read; the next reconcile sees the new one.
     #[error("{what} has changed since it was read")]
     Conflict { what: String },
+    /// Another process may be at work by now.
+    #[error("this process does not hold the lease any more")]
+    NotLeading,
 }
+
+/// The text values of a ConfigMap.
+pub type ConfigMapData = BTreeMap<String, String>;
 
 /// The objects that reconcilers read beside the one they work on, and the status they write.
 #[async_trait]
@@ -30,6 +36,21 @@ pub trait Cluster: SecretSource {
 
     /// The flow as last seen, with its status.
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>>;
+
+    /// The destinations whose replies start this flow.
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey>;
+
+    /// The ConfigMap as it is now; `None` when there is none of that name.
+    async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError>;
+
+    /// Whether this process may act in an account: of several, one may. To be asked right before each write.
+    fn may_act(&self) -> bool;
+
+    /// Has the resource stay when it is deleted, until it is let go. Durable when this returns.
+    async fn hold(&self, flow: &StudioFlow) -> Result<(), ClusterError>;
+
+    /// Lets the resource go when it is deleted; one that is being deleted is gone then.
+    async fn let_go(&self, flow: &StudioFlow) -> Result<(), ClusterError>;
 
     /// Writes the status durably before it returns: a create that is about to begin is recorded by it. A status equal to
     /// the stored one is not written again.

@@ -6,7 +6,7 @@ use url::Url;
 
 use crate::{
     api::ObjectKey,
-    controller::{account::Accounts, cluster::Cluster},
+    controller::{account::Accounts, cluster::Cluster, credentials::RememberedCredentials},
     twilio::TwilioClients,
 };
 
@@ -17,6 +17,7 @@ pub const SETTLE: Duration = Duration::from_mins(1);
 pub struct Context {
     pub cluster: Arc<dyn Cluster>,
     pub accounts: Accounts,
+    pub remembered: RememberedCredentials,
     /// Name of this cluster in the marker that flows of this operator carry.
     pub cluster_id: String,
     /// Address under which Segment reaches the gateway, where it was given.
@@ -35,6 +36,7 @@ impl Context {
         Self {
             cluster,
             accounts: Accounts::new(twilio),
+            remembered: RememberedCredentials::default(),
             cluster_id: cluster_id.into(),
             public_url: None,
             listen: SocketAddr::from(([0, 0, 0, 0], 8080)),

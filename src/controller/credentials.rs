@@ -1,8 +1,13 @@
 //! Reading what a resource signs in with.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
 use crate::{
     api::{
-        ObjectKey,
+        ObjectKey, StudioFlow,
         reasons::condition as reasons,
         references::TwilioCredentialsRef,
         secret::{SecretData, SecretKeyError},
@@ -51,4 +56,32 @@ pub async fn twilio_credentials(
 ) -> Result<TwilioCredentials, SecretProblem> {
     let secret = secret_beside(owner, &reference.name, cluster).await?;
     Ok(TwilioCredentials::read(reference, &secret)?)
+}
+
+/// The credentials that last opened the account of a flow, so that the flow can be deleted although its Secret is gone, as
+/// when a whole namespace is deleted. They are forgotten with the flow, and with the process.
+#[derive(Default)]
+pub struct RememberedCredentials(Mutex<HashMap<String, TwilioCredentials>>);
+
+impl RememberedCredentials {
+    pub fn put(&self, flow: &StudioFlow, credentials: &TwilioCredentials) {
+        if let Some(uid) = &flow.metadata.uid {
+            self.lock().insert(uid.clone(), credentials.clone());
+        }
+    }
+
+    pub fn get(&self, flow: &StudioFlow) -> Option<TwilioCredentials> {
+        self.lock().get(flow.metadata.uid.as_ref()?).cloned()
+    }
+
+    pub fn forget(&self, flow: &StudioFlow) {
+        if let Some(uid) = &flow.metadata.uid {
+            self.lock().remove(uid);
+        }
+    }
+
+    /// Each change is one call, so a panic elsewhere leaves it whole.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, TwilioCredentials>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

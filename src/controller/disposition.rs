@@ -61,16 +61,17 @@ impl ReconcileError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Cluster(ClusterError::Read { .. }) => "ClusterUnreadable",
-            Self::Cluster(ClusterError::WriteStatus { .. }) => "StatusNotWritten",
+            Self::Cluster(ClusterError::Write { .. }) => "NotWritten",
             Self::Cluster(ClusterError::Conflict { .. }) => "Conflict",
+            Self::Cluster(ClusterError::NotLeading) => "NotLeading",
             Self::Twilio { doing: _, source } => reason_of(source),
         }
     }
 
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Cluster(ClusterError::Conflict { .. }) => Disposition::Wait,
-            Self::Cluster(ClusterError::Read { .. } | ClusterError::WriteStatus { .. }) => Disposition::Retry,
+            Self::Cluster(ClusterError::Conflict { .. } | ClusterError::NotLeading) => Disposition::Wait,
+            Self::Cluster(ClusterError::Read { .. } | ClusterError::Write { .. }) => Disposition::Retry,
             Self::Twilio { doing: _, source } => disposition_of(source),
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::ObjectKey,
     controller::{
+        config_map_watch::ConfigMapWatch,
         context::Context,
         disposition::{Disposition, ReconcileError, Requeue},
         engage_destination, studio_flow,
@@ -75,6 +76,7 @@ struct Worker {
 async fn work(object: ObjectRef, context: Arc<Context>, permits: Arc<Semaphore>, wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
+        let source = ConfigMapWatch::begin(&object, context.cluster.as_ref()).await;
         let reconciled = {
             let Ok(_permit) = permits.acquire().await else { return };
             match &object {
@@ -102,6 +104,7 @@ async fn work(object: ObjectRef, context: Arc<Context>, permits: Arc<Semaphore>,
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = wake.notified() => {}
+            () = source.changed(context.cluster.as_ref()) => {}
         }
     }
 }

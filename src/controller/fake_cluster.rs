@@ -9,13 +9,14 @@ use async_trait::async_trait;
 
 use crate::{
     api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
-    controller::cluster::{Cluster, ClusterError, Programmed},
+    controller::cluster::{Cluster, ClusterError, ConfigMapData, Programmed},
     delivery::credentials::{SecretError, SecretSource},
 };
 
 #[derive(Default)]
 pub struct FakeCluster {
     pub secrets: BTreeMap<ObjectKey, SecretData>,
+    pub config_map: Option<ConfigMapData>,
     pub unreadable: bool,
     pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
     pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
@@ -57,6 +58,26 @@ impl Cluster for FakeCluster {
 
     fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
         None
+    }
+
+    fn referring_to(&self, _: &ObjectKey) -> Vec<ObjectKey> {
+        Vec::new()
+    }
+
+    async fn config_map(&self, _: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
+        Ok(self.config_map.clone())
+    }
+
+    fn may_act(&self) -> bool {
+        true
+    }
+
+    async fn hold(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        Ok(())
+    }
+
+    async fn let_go(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        Ok(())
     }
 
     async fn write_flow_status(&self, _: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod cluster;
 pub mod condition_writer;
+mod config_map_watch;
 pub mod context;
 pub mod credentials;
 pub mod disposition;
@@ -21,6 +22,6 @@ pub mod studio_flow;
 #[cfg(test)]
 mod without_twilio;
 
-pub use cluster::{Cluster, ClusterError, Programmed};
+pub use cluster::{Cluster, ClusterError, ConfigMapData, Programmed};
 pub use context::Context;
 pub use disposition::{Disposition, ReconcileError, Requeue};

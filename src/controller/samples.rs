@@ -4,7 +4,10 @@ use serde_json::Value;
 
 use crate::{
     api::{EngageDestination, StudioFlow, admission::admit},
-    controller::{engage_destination::validate::validate, studio_flow::validate},
+    controller::{
+        engage_destination::validate::validate,
+        studio_flow::validate::{self, IN_SPEC, Written},
+    },
     studio::FlowDefinition,
 };
 
@@ -26,14 +29,15 @@ fn studio_flow() -> StudioFlow {
 
 #[test]
 fn the_studio_flow_is_the_sample_flow() {
-    let in_manifest = FlowDefinition::from_fields(studio_flow().spec.definition).unwrap();
+    let in_manifest = FlowDefinition::from_fields(studio_flow().spec.definition.unwrap()).unwrap();
     assert_eq!(in_manifest.to_string(), definition().to_string());
 }
 
 #[test]
 fn the_sample_flow_is_whole_once_its_references_are_filled() {
     let spec = studio_flow().spec;
-    let definition = validate::definition(&spec).unwrap();
+    let written = Written { field: IN_SPEC, fields: spec.definition.clone().unwrap() };
+    let definition = validate::definition(&spec, written).unwrap();
     assert_eq!(definition.unresolved().len(), 2);
     let desired = validate::desired(&spec, definition, &["WW1".into(), "TC1".into()]).unwrap();
     assert!(desired.definition.trigger_connects("incomingConversationMessage"));

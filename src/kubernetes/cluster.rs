@@ -4,13 +4,17 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::Condition};
+use k8s_openapi::{
+    api::core::v1::{ConfigMap, Secret},
+    apimachinery::pkg::apis::meta::v1::Condition,
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::PostParams,
+    api::{Patch, PatchParams, PostParams},
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::json;
 
 use super::{
     MANAGER,
@@ -21,10 +25,11 @@ use super::{
 use crate::{
     api::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        annotations::FLOW_FINALIZER,
         conditions::{self, Truth},
         secret::SecretData,
     },
-    controller::{Cluster, ClusterError, Programmed},
+    controller::{Cluster, ClusterError, ConfigMapData, Programmed},
     delivery::credentials::{SecretError, SecretSource},
 };
 
@@ -77,22 +82,40 @@ impl KubeCluster {
         K: Watched + Serialize + DeserializeOwned,
     {
         let key = ObjectKey::of(&updated);
-        let what = || format!("{} `{key}`", K::kind(&()));
         if !self.leadership.holds() {
-            return Err(ClusterError::Conflict { what: what() });
+            return Err(ClusterError::NotLeading);
         }
         let api: Api<K> = Api::namespaced(self.client.clone(), &key.namespace);
-        match api.replace_status(&key.name, &PostParams::default(), &updated).await {
-            Ok(mut stored) => {
-                stored.managed_fields_mut().clear();
-                index.put(stored);
-                Ok(())
-            }
-            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_not_found() => {
-                Err(ClusterError::Conflict { what: what() })
-            }
-            Err(error) => Err(ClusterError::WriteStatus { what: what(), problem: error.to_string() }),
+        let written = api.replace_status(&key.name, &PostParams::default(), &updated).await;
+        written.map(|stored| take(index, stored)).map_err(|error| failed::<K>(&key, error))
+    }
+
+    /// Writes the finalizers at the version that is known here; everything else of the resource is left alone.
+    async fn write_finalizers(&self, flow: &StudioFlow, held: bool) -> Result<(), ClusterError> {
+        let key = ObjectKey::of(flow);
+        if !self.leadership.holds() {
+            return Err(ClusterError::NotLeading);
         }
+        let Some(current) = self.flows.get(&key).filter(|current| current.uid() == flow.uid()) else {
+            return Err(ClusterError::Conflict { what: format!("StudioFlow `{key}`") });
+        };
+        let mut finalizers: Vec<_> = current.finalizers().iter().filter(|it| *it != FLOW_FINALIZER).collect();
+        let ours = FLOW_FINALIZER.to_owned();
+        if held {
+            finalizers.push(&ours);
+        }
+        let patch = json!({"metadata": {"resourceVersion": current.resource_version(), "finalizers": finalizers}});
+        let api: Api<StudioFlow> = Api::namespaced(self.client.clone(), &key.namespace);
+        let written = api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        // Of one that is gone with its last finalizer, the watch tells.
+        let gone = |stored: &StudioFlow| stored.metadata.deletion_timestamp.is_some() && stored.finalizers().is_empty();
+        written
+            .map(|stored| {
+                if !gone(&stored) {
+                    take(&self.flows, stored)
+                }
+            })
+            .map_err(|error| failed::<StudioFlow>(&key, error))
     }
 
     /// Tells of a change of `Ready` as an event. Failing to do so fails nothing else.
@@ -113,6 +136,20 @@ impl KubeCluster {
     }
 }
 
+/// What was written, ahead of what the watch tells.
+fn take<K: Watched>(index: &Index<K>, mut stored: K) {
+    stored.managed_fields_mut().clear();
+    index.put(stored);
+}
+
+fn failed<K: Watched>(key: &ObjectKey, error: kube::Error) -> ClusterError {
+    let what = format!("{} `{key}`", K::kind(&()));
+    match error {
+        kube::Error::Api(status) if status.is_conflict() || status.is_not_found() => ClusterError::Conflict { what },
+        error => ClusterError::Write { what, problem: error.to_string() },
+    }
+}
+
 #[async_trait]
 impl SecretSource for KubeCluster {
     async fn secret(&self, key: &ObjectKey) -> Result<Option<SecretData>, SecretError> {
@@ -128,6 +165,33 @@ impl Cluster for KubeCluster {
 
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
         self.flows.get(key)
+    }
+
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+        let destinations = self.destinations.all();
+        let referring = destinations.iter().filter(|destination| destination.refers_to(flow));
+        referring.map(|destination| ObjectKey::of(destination.as_ref())).collect()
+    }
+
+    async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
+        let api: Api<ConfigMap> = Api::namespaced(self.client.clone(), &key.namespace);
+        let found = api
+            .get_opt(&key.name)
+            .await
+            .map_err(|error| ClusterError::Read { what: format!("ConfigMap `{key}`"), problem: error.to_string() })?;
+        Ok(found.map(|config_map| config_map.data.unwrap_or_default()))
+    }
+
+    fn may_act(&self) -> bool {
+        self.leadership.holds()
+    }
+
+    async fn hold(&self, flow: &StudioFlow) -> Result<(), ClusterError> {
+        self.write_finalizers(flow, true).await
+    }
+
+    async fn let_go(&self, flow: &StudioFlow) -> Result<(), ClusterError> {
+        self.write_finalizers(flow, false).await
     }
 
     async fn write_flow_status(&self, flow: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {

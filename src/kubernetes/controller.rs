@@ -9,7 +9,7 @@ use super::{CONTROLLER_LEASE, RoleError, client, cluster::KubeCluster, leader::E
 use crate::{
     api::ObjectKey,
     controller::{
-        Context,
+        Cluster, Context,
         driver::{self, ObjectRef},
     },
     gateway::{
@@ -35,6 +35,9 @@ pub struct ControllerOptions {
     pub twilio: BaseUrls,
 }
 
+/// Destinations that the gateway named and that are not looked at yet.
+const MAX_SUSPECTS: usize = 1_024;
+
 /// Runs until `shutdown`. Losing the lease is an error: what was begun may have been taken over.
 pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Result<(), RoleError> {
     let ControllerOptions { admin_listen, namespaces, own_namespace, identity, public_url, cluster_id, twilio } =
@@ -57,6 +60,9 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
     let (wake, woken) = tokio::sync::mpsc::unbounded_channel();
     let context =
         Context { public_url, ..Context::new(Arc::clone(&cluster) as _, TwilioClients::new(twilio)?, cluster_id) };
+    let context = Arc::new(context);
+    let (suspect, suspected) = tokio::sync::mpsc::channel(MAX_SUSPECTS);
+    let doubt = driver::doubt(suspected, Arc::clone(&context), wake.clone());
     let working = CancellationToken::new();
     let work = {
         let (cluster, namespaces, client) = (Arc::clone(&cluster), namespaces, client);
@@ -66,20 +72,23 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
             let destinations = cluster.destinations.follow(client.clone(), &namespaces, changed, || ());
             let changed = |key: &ObjectKey| {
                 send(ObjectRef::Flow(key.clone()));
-                for destination in referring(&cluster, key) {
+                for destination in cluster.referring_to(key) {
                     send(ObjectRef::Destination(destination));
                 }
             };
             let flows = cluster.flows.follow(client.clone(), &namespaces, changed, || ());
-            let gateway = cluster.gateway.follow(client.clone(), own_namespace, || {
+            let come_or_gone = || {
                 for destination in cluster.destinations.all() {
                     send(ObjectRef::Destination(ObjectKey::of(destination.as_ref())));
                 }
-            });
-            tokio::join!(destinations, flows, gateway);
+            };
+            // One that finds no room is named again by its next event.
+            let suspected = |key: ObjectKey| drop(suspect.try_send(key));
+            let gateway = cluster.gateway.follow(client.clone(), own_namespace, come_or_gone, suspected);
+            tokio::join!(destinations, flows, gateway, doubt);
         }
     };
-    let driver = tokio::spawn(driver::drive(Arc::new(context), woken, working.clone()));
+    let driver = tokio::spawn(driver::drive(context, woken, working.clone()));
     let lost = tokio::select! {
         lost = elector.hold(&shutdown) => lost,
         () = work => false,
@@ -88,11 +97,4 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
     let _ = driver.await;
     admin.abort();
     if lost { Err(RoleError::LeaseLost) } else { Ok(()) }
-}
-
-/// The destinations that refer to a flow.
-fn referring(cluster: &KubeCluster, flow: &ObjectKey) -> Vec<ObjectKey> {
-    let destinations = cluster.destinations.all();
-    let referring = destinations.iter().filter(|destination| destination.refers_to(flow));
-    referring.map(|destination| ObjectKey::of(destination.as_ref())).collect()
 }

@@ -60,8 +60,6 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
         Arc::clone(&routes),
         &mut registry,
     );
-    // Another process checks destinations; it does so by itself at their resync interval.
-    drop(suspected);
     let readiness = Readiness::default();
     let admin_router = admin::router(readiness.clone(), Arc::new(registry));
     let admin = tokio::spawn(serve(listen(admin_listen).await?, admin_router, CancellationToken::new()));
@@ -92,7 +90,7 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
             }
         })
     };
-    let heart = tokio::spawn(heartbeat::beat(client, own_namespace, identity, shutdown.clone()));
+    let heart = tokio::spawn(heartbeat::beat(client, own_namespace, identity, suspected, shutdown.clone()));
     readiness.set(true);
     tracing::info!(listen = %listen_address, destinations = routes.current().len(), "serving");
     let public = tokio::spawn(service.run(listener, shutdown.clone()));

@@ -1,7 +1,9 @@
 //! How controllers know that a gateway runs: the gateway renews a Lease, and controllers look whether it still moves. Their
-//! clocks are not compared, except at the first look.
+//! clocks are not compared, except at the first look. On the Lease the gateway also names the destinations whose account its
+//! deliveries found to be other than it was checked: it may write nothing else.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,10 +20,11 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, Patch, PatchParams},
 };
-use tokio::time::Instant;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{GATEWAY_LEASE, MANAGER};
+use crate::api::{ObjectKey, annotations::SUSPECTED};
 
 /// Time between two beats, and between two looks.
 const BEAT: Duration = Duration::from_secs(5);
@@ -29,22 +32,66 @@ const BEAT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(15);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// Most destinations that one beat names; more are named again by their next events.
+const MAX_SUSPECTED: usize = 50;
+
 /// Renews the gateway's lease until `shutdown`, then takes its holder away.
-pub async fn beat(client: Client, namespace: String, identity: String, shutdown: CancellationToken) {
+pub async fn beat(
+    client: Client,
+    namespace: String,
+    identity: String,
+    mut suspected: mpsc::Receiver<ObjectKey>,
+    shutdown: CancellationToken,
+) {
     let api: Api<Lease> = Api::namespaced(client, &namespace);
+    let mut named = None;
     loop {
-        write(&api, Some(identity.clone())).await;
+        let mut keys = BTreeSet::new();
+        while let Ok(key) = suspected.try_recv() {
+            keys.insert(key);
+        }
+        if !keys.is_empty() {
+            named = Some(Suspicion::of(keys).to_string());
+        }
+        write(&api, Some(identity.clone()), named.clone()).await;
         tokio::select! {
             () = tokio::time::sleep(BEAT) => {}
             () = shutdown.cancelled() => break,
         }
     }
-    write(&api, None).await;
+    write(&api, None, named).await;
 }
 
-async fn write(api: &Api<Lease>, holder: Option<String>) {
+/// What the annotation says: the moment, so that the same names can be said again, and the destinations.
+#[derive(Debug, PartialEq, Eq)]
+struct Suspicion {
+    at: Timestamp,
+    destinations: Vec<ObjectKey>,
+}
+
+impl Suspicion {
+    fn of(destinations: BTreeSet<ObjectKey>) -> Self {
+        Self { at: Timestamp::now(), destinations: destinations.into_iter().take(MAX_SUSPECTED).collect() }
+    }
+
+    /// Reads the destinations; what is no name is left out.
+    fn read(text: &str) -> Vec<ObjectKey> {
+        let names = text.split_whitespace().skip(1).filter_map(|name| name.split_once('/'));
+        names.take(MAX_SUSPECTED).map(|(namespace, name)| ObjectKey::new(namespace, name)).collect()
+    }
+}
+
+impl std::fmt::Display for Suspicion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.at.fmt(f)?;
+        self.destinations.iter().try_for_each(|key| write!(f, " {key}"))
+    }
+}
+
+async fn write(api: &Api<Lease>, holder: Option<String>, suspected: Option<String>) {
+    let annotations = suspected.map(|suspected| BTreeMap::from([(SUSPECTED.to_owned(), suspected)]));
     let lease = Lease {
-        metadata: ObjectMeta { name: Some(GATEWAY_LEASE.into()), ..ObjectMeta::default() },
+        metadata: ObjectMeta { name: Some(GATEWAY_LEASE.into()), annotations, ..ObjectMeta::default() },
         spec: Some(LeaseSpec {
             holder_identity: Some(holder.unwrap_or_default()),
             lease_duration_seconds: i32::try_from(SILENCE.as_secs()).ok(),
@@ -71,16 +118,25 @@ impl GatewayPresence {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Looks until it is dropped; `changed` is called whenever a gateway has come or gone.
-    pub async fn follow(&self, client: Client, namespace: String, changed: impl Fn()) {
+    /// Looks until it is dropped; `changed` is called whenever a gateway has come or gone, and `suspected` with each
+    /// destination that it names anew.
+    pub async fn follow(&self, client: Client, namespace: String, changed: impl Fn(), suspected: impl Fn(ObjectKey)) {
         let api: Api<Lease> = Api::namespaced(client, &namespace);
+        // What the gateway named before the first look was checked since: everything is, at the start.
+        let mut named: Option<Option<String>> = None;
         // When the lease was last seen to move.
         let mut seen: Option<(Option<MicroTime>, Instant)> = None;
         loop {
             let looked = tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(GATEWAY_LEASE)).await;
             // While the API server is away, nothing is known to have changed.
             if let Ok(Ok(lease)) = looked {
-                let spec = lease.and_then(|lease| lease.spec).unwrap_or_default();
+                let lease = lease.unwrap_or_default();
+                let naming = lease.metadata.annotations.unwrap_or_default().remove(SUSPECTED);
+                if named.as_ref().is_some_and(|named| *named != naming) {
+                    Suspicion::read(naming.as_deref().unwrap_or_default()).into_iter().for_each(&suspected);
+                }
+                named = Some(naming);
+                let spec = lease.spec.unwrap_or_default();
                 let held = spec.holder_identity.is_some_and(|holder| !holder.is_empty());
                 let renewed = spec.renew_time;
                 let moved_at = match &seen {
@@ -103,4 +159,18 @@ impl GatewayPresence {
 fn age(renewed: Option<&MicroTime>) -> Duration {
     let age = renewed.map(|renewed| Timestamp::now().duration_since(renewed.0));
     age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suspected_is_read_as_it_was_named() {
+        let keys = BTreeSet::from([ObjectKey::new("marketing", "welcome"), ObjectKey::new("sales", "lead")]);
+        let text = Suspicion::of(keys.clone()).to_string();
+        assert_eq!(Suspicion::read(&text), keys.into_iter().collect::<Vec<_>>());
+        assert_eq!(Suspicion::read(""), []);
+        assert_eq!(Suspicion::read("2026-01-01T00:00:00Z nonsense"), []);
+    }
 }

@@ -106,16 +106,24 @@ impl<K: Watched> Index<K> {
         self.broken.load(Ordering::Acquire) == 0
     }
 
-    /// Takes an object in unless a newer one is there already: our own writes arrive before the watch tells of them.
-    pub fn put(&self, object: K) -> bool {
+    /// Takes in what we have written ourselves, ahead of the watch that tells of it; not when that has told of something newer,
+    /// or that the object is gone.
+    pub fn put(&self, object: K) {
+        let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = objects.get_mut(&ObjectKey::of(&object))
+            && known.uid() == object.uid()
+            && is_newer(&object, known.as_ref())
+        {
+            *known = Arc::new(object);
+        }
+    }
+
+    /// Takes in what the watch tells; whether it was not known already.
+    fn learn(&self, object: K) -> bool {
         let key = ObjectKey::of(&object);
         let mut objects = self.objects.write().unwrap_or_else(PoisonError::into_inner);
-        let known = objects.get(&key);
-        let same_object = known.is_some_and(|known| known.uid() == object.uid());
-        if same_object
-            && known.and_then(|known| version(known.as_ref())) >= version(&object)
-            && version(&object).is_some()
-        {
+        let known = objects.get(&key).filter(|known| known.uid() == object.uid());
+        if known.is_some_and(|known| !is_newer(&object, known.as_ref())) {
             return false;
         }
         objects.insert(key, Arc::new(object));
@@ -210,7 +218,7 @@ impl<K: Watched> Index<K> {
         match object.0 {
             Ok(mut object) => {
                 object.managed_fields_mut().clear();
-                self.put(object)
+                self.learn(object)
             }
             Err(invalid) => {
                 tracing::error!(
@@ -227,6 +235,14 @@ impl<K: Watched> Index<K> {
 
 fn key_of<K: Watched>(object: &DeserializeGuard<K>) -> ObjectKey {
     ObjectKey::of(object)
+}
+
+/// Whether `object` was written after `known`, of which it is another version. Where that cannot be told, it counts as newer.
+fn is_newer(object: &impl Resource, known: &impl Resource) -> bool {
+    match (version(object), version(known)) {
+        (Some(object), Some(known)) => object > known,
+        _ => true,
+    }
 }
 
 /// Resource versions grow with each write to an object.

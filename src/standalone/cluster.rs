@@ -8,15 +8,16 @@ use std::{
 
 use async_trait::async_trait;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use tokio::sync::{Notify, mpsc};
 
 use crate::{
     api::{
-        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, conditions,
-        secret::SecretData,
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        annotations::FLOW_FINALIZER, conditions, secret::SecretData,
     },
     controller::{
-        Cluster, ClusterError, Programmed,
+        Cluster, ClusterError, ConfigMapData, Programmed,
         driver::{ObjectRef, Waker},
     },
     delivery::credentials::{SecretError, SecretSource},
@@ -37,26 +38,36 @@ pub struct FolderCluster {
     routes: Arc<Routes>,
     /// Something that the routing table is made of has changed.
     pub routes_changed: Notify,
+    /// An object that was being deleted is gone; the folder may have it anew.
+    pub gone: Notify,
     /// Objects to look at again.
     wake: Waker,
 }
 
 #[derive(Debug, Default)]
 struct Current {
+    /// Whether the folder has been read since the start.
+    read: bool,
     destinations: BTreeMap<ObjectKey, Arc<EngageDestination>>,
     flows: BTreeMap<ObjectKey, Arc<StudioFlow>>,
     secrets: BTreeMap<ObjectKey, SecretData>,
+    config_maps: BTreeMap<ObjectKey, ConfigMapData>,
 }
 
 impl FolderCluster {
     /// An empty cluster; objects to look at come out of the returned receiver.
     pub fn new(state: StateFolder, routes: Arc<Routes>) -> (Arc<Self>, mpsc::UnboundedReceiver<ObjectRef>) {
         let (wake, woken) = mpsc::unbounded_channel();
-        let objects = RwLock::default();
-        (
-            Arc::new(Self { state, changing: Mutex::default(), objects, routes, routes_changed: Notify::new(), wake }),
-            woken,
-        )
+        let cluster = Self {
+            state,
+            changing: Mutex::default(),
+            objects: RwLock::default(),
+            routes,
+            routes_changed: Notify::new(),
+            gone: Notify::new(),
+            wake,
+        };
+        (Arc::new(cluster), woken)
     }
 
     /// A panic while the lock was held cannot leave half a change: each is one assignment.
@@ -72,63 +83,81 @@ impl FolderCluster {
         change(&mut self.objects.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes in what the config folder holds now. Returns the objects to look at again: those that changed, and those whose
-    /// Secrets did.
+    /// Takes in what the config folder holds now, and has the objects looked at that changed, or whose Secrets or ConfigMaps
+    /// did.
     pub fn take(&self, folder: Objects) -> std::io::Result<()> {
-        let Objects { destinations, flows, secrets, problems, unusable } = folder;
+        let Objects { destinations, flows, secrets, config_maps, problems, unusable } = folder;
         self.state.write_problems(&problems)?;
         let _turn = self.turn();
-        let (changed_secrets, before_destinations, before_flows) = {
+        let (touched, destinations_before, flows_before) = {
             let current = self.read();
-            let changed: BTreeSet<String> = current
-                .secrets
-                .keys()
-                .chain(secrets.keys())
-                .filter(|key| !same(current.secrets.get(*key), secrets.get(*key)))
-                .map(|key| key.namespace.clone())
-                .collect();
-            (changed, current.destinations.clone(), current.flows.clone())
+            let same_text = |a: Option<&ConfigMapData>, b: Option<&ConfigMapData>| a == b;
+            let mut touched = differing(&current.secrets, &secrets, same);
+            touched.extend(differing(&current.config_maps, &config_maps, same_text));
+            (touched, self.before(&current, &current.destinations)?, self.before(&current, &current.flows)?)
         };
         let kept = |kind: &str| -> BTreeSet<ObjectKey> {
             unusable.iter().filter(|(of, _)| of == kind).map(|(_, key)| key.clone()).collect()
         };
-        let destinations = self.admitted(destinations, before_destinations, &kept("EngageDestination"))?;
-        let flows = self.admitted(flows, before_flows, &kept("StudioFlow"))?;
-        let by_secret = |key: &ObjectKey| changed_secrets.contains(&key.namespace);
+        let destinations = self.admitted(destinations, destinations_before, &kept("EngageDestination"))?;
+        let flows = self.admitted(flows, flows_before, &kept("StudioFlow"))?;
+        let is_touched = |key: &ObjectKey| touched.contains(&key.namespace);
         let mut wake: BTreeSet<ObjectRef> = BTreeSet::new();
         wake.extend(flows.changed.iter().cloned().map(ObjectRef::Flow));
-        wake.extend(flows.objects.keys().filter(|key| by_secret(key)).cloned().map(ObjectRef::Flow));
+        wake.extend(flows.objects.keys().filter(|key| is_touched(key)).cloned().map(ObjectRef::Flow));
         wake.extend(destinations.changed.iter().cloned().map(ObjectRef::Destination));
-        wake.extend(destinations.objects.keys().filter(|key| by_secret(key)).cloned().map(ObjectRef::Destination));
+        wake.extend(destinations.objects.keys().filter(|key| is_touched(key)).cloned().map(ObjectRef::Destination));
         // A flow that has come or gone concerns the destinations that may refer to it.
         let namespaces: BTreeSet<&str> = flows.changed.iter().map(|key| key.namespace.as_str()).collect();
         let near = destinations.objects.keys().filter(|key| namespaces.contains(key.namespace.as_str()));
         wake.extend(near.cloned().map(ObjectRef::Destination));
         self.change(|current| {
-            *current = Current { destinations: destinations.objects, flows: flows.objects, secrets };
+            let (destinations, flows) = (destinations.objects, flows.objects);
+            *current = Current { read: true, destinations, flows, secrets, config_maps };
         });
         self.rebuild_routes();
         self.look_at(wake);
         Ok(())
     }
 
+    /// The objects of a kind as they were; at the start those that an earlier run has stored.
+    fn before<K: Stored>(
+        &self,
+        current: &Current,
+        objects: &BTreeMap<ObjectKey, Arc<K>>,
+    ) -> std::io::Result<Before<K>> {
+        if current.read {
+            return Ok(Before { objects: objects.clone(), known: true });
+        }
+        let stored = self.state.list::<K>()?;
+        let objects = stored.into_iter().map(|object| (ObjectKey::of(&object), Arc::new(object))).collect();
+        Ok(Before { objects, known: false })
+    }
+
     /// Whether something that is in force is missing from `folder`: it was deleted, or its file is just being written.
     pub fn would_lose(&self, folder: &Objects) -> bool {
         let current = self.read();
         current.destinations.keys().any(|key| !folder.destinations.contains_key(key))
-            || current.flows.keys().any(|key| !folder.flows.contains_key(key))
+            || current.flows.iter().any(|(key, flow)| !is_terminating(flow.as_ref()) && !folder.flows.contains_key(key))
     }
 
     fn admitted<K: Stored>(
         &self,
         wanted: BTreeMap<ObjectKey, K>,
-        mut before: BTreeMap<ObjectKey, Arc<K>>,
+        before: Before<K>,
         unusable: &BTreeSet<ObjectKey>,
     ) -> std::io::Result<Admitted<K>> {
+        let Before { objects: mut before, known: looked_at } = before;
         let mut admitted = Admitted { objects: BTreeMap::new(), changed: BTreeSet::new() };
         for (key, object) in wanted {
-            let object = match before.remove(&key) {
-                Some(known) if known.spec() == object.spec() => known,
+            let known = before.remove(&key);
+            let object = match known {
+                Some(known) if looked_at && known.spec() == object.spec() => known,
+                // It has to be gone before it can be there anew.
+                Some(known) if is_terminating(known.as_ref()) => {
+                    admitted.changed.insert(key.clone());
+                    known
+                }
                 _ => {
                     admitted.changed.insert(key.clone());
                     Arc::new(self.state.admit(object)?)
@@ -141,8 +170,11 @@ impl FolderCluster {
             if unusable.contains(&key) {
                 // Its new version cannot be used: the last good one stays, as it would on an API server.
                 admitted.objects.insert(key, object);
-            } else {
+            } else if object.finalizers().is_empty() {
                 self.state.remove::<K>(&key)?;
+            } else {
+                let terminating = self.state.terminate(K::clone(&object))?;
+                admitted.objects.insert(key, Arc::new(terminating));
             }
         }
         Ok(admitted)
@@ -166,9 +198,35 @@ impl FolderCluster {
         }
     }
 
-    fn of_state(what: &ObjectKey) -> impl FnOnce(std::io::Error) -> ClusterError + '_ {
-        move |error| ClusterError::WriteStatus { what: what.to_string(), problem: error.to_string() }
+    fn set_held(&self, flow: &StudioFlow, held: bool) -> Result<(), ClusterError> {
+        let key = ObjectKey::of(flow);
+        let _turn = self.turn();
+        let Some(current) = self.studio_flow(&key) else {
+            return Err(ClusterError::Conflict { what: format!("StudioFlow `{key}`") });
+        };
+        if !held && is_terminating(current.as_ref()) {
+            self.state.remove::<StudioFlow>(&key).map_err(Self::of_state(&key))?;
+            self.change(|objects| objects.flows.remove(&key));
+            self.gone.notify_one();
+            return Ok(());
+        }
+        let mut updated = StudioFlow::clone(&current);
+        updated.metadata.finalizers = held.then(|| vec![FLOW_FINALIZER.to_owned()]);
+        self.state.write(&updated).map_err(Self::of_state(&key))?;
+        self.change(|objects| objects.flows.insert(key, Arc::new(updated)));
+        Ok(())
     }
+
+    fn of_state(what: &ObjectKey) -> impl FnOnce(std::io::Error) -> ClusterError + '_ {
+        move |error| ClusterError::Write { what: what.to_string(), problem: error.to_string() }
+    }
+}
+
+/// The objects of a kind as they were before the folder was read.
+struct Before<K> {
+    objects: BTreeMap<ObjectKey, Arc<K>>,
+    /// Whether this process has had them looked at.
+    known: bool,
 }
 
 struct Admitted<K> {
@@ -186,6 +244,20 @@ fn log_ready(kind: &str, key: &ObjectKey, before: &[Condition], after: &[Conditi
             tracing::warn!(kind, object = %key, ready = status, reason, message, "status");
         }
     }
+}
+
+fn is_terminating(object: &impl ResourceExt) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
+/// The namespaces in which one of these objects is other than it was.
+fn differing<T>(
+    before: &BTreeMap<ObjectKey, T>,
+    now: &BTreeMap<ObjectKey, T>,
+    same: impl Fn(Option<&T>, Option<&T>) -> bool,
+) -> BTreeSet<String> {
+    let keys = before.keys().chain(now.keys()).filter(|key| !same(before.get(*key), now.get(*key)));
+    keys.map(|key| key.namespace.clone()).collect()
 }
 
 fn same(a: Option<&SecretData>, b: Option<&SecretData>) -> bool {
@@ -213,6 +285,29 @@ impl Cluster for FolderCluster {
         self.read().flows.get(key).cloned()
     }
 
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+        let current = self.read();
+        let referring = current.destinations.iter().filter(|(_, destination)| destination.refers_to(flow));
+        referring.map(|(key, _)| key.clone()).collect()
+    }
+
+    async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
+        Ok(self.read().config_maps.get(key).cloned())
+    }
+
+    /// The journal of the state folder belongs to one process.
+    fn may_act(&self) -> bool {
+        true
+    }
+
+    async fn hold(&self, flow: &StudioFlow) -> Result<(), ClusterError> {
+        self.set_held(flow, true)
+    }
+
+    async fn let_go(&self, flow: &StudioFlow) -> Result<(), ClusterError> {
+        self.set_held(flow, false)
+    }
+
     async fn write_flow_status(&self, flow: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
         let key = ObjectKey::of(flow);
         let _turn = self.turn();
@@ -227,14 +322,7 @@ impl Cluster for FolderCluster {
         let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         log_ready("StudioFlow", &key, before, &status.conditions);
         self.change(|objects| objects.flows.insert(key.clone(), Arc::new(updated)));
-        let referring: Vec<ObjectRef> = self
-            .read()
-            .destinations
-            .iter()
-            .filter(|(_, destination)| destination.refers_to(&key))
-            .map(|(destination, _)| ObjectRef::Destination(destination.clone()))
-            .collect();
-        self.look_at(referring);
+        self.look_at(self.referring_to(&key).into_iter().map(ObjectRef::Destination));
         Ok(())
     }
 

@@ -7,14 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::api::{
-    EngageDestination, GROUP, ObjectKey, StudioFlow, VERSION,
-    admission::{Admissible, admit},
-    secret::SecretData,
+use crate::{
+    api::{
+        EngageDestination, GROUP, ObjectKey, StudioFlow, VERSION,
+        admission::{Admissible, admit},
+        secret::SecretData,
+    },
+    controller::ConfigMapData,
 };
 
 /// Largest file that is read.
@@ -47,6 +50,7 @@ pub struct Objects {
     pub destinations: BTreeMap<ObjectKey, EngageDestination>,
     pub flows: BTreeMap<ObjectKey, StudioFlow>,
     pub secrets: BTreeMap<ObjectKey, SecretData>,
+    pub config_maps: BTreeMap<ObjectKey, ConfigMapData>,
     pub problems: Vec<Problem>,
     /// Objects that are there and cannot be used: what is known of them from before stays in force.
     pub unusable: Vec<(String, ObjectKey)>,
@@ -131,11 +135,12 @@ impl Objects {
                 insert_once(&mut self.flows, key, admitted)
             }
             ("v1", "Secret") => insert_once(&mut self.secrets, key, secret_of(document)?),
-            // Kept for what the cluster's YAML may hold beside ours.
-            ("v1", "ConfigMap" | "Namespace") => Ok(()),
+            ("v1", "ConfigMap") => insert_once(&mut self.config_maps, key, config_map_of(document)?),
+            // Part of what is applied to a cluster, and of no use here.
+            ("v1", "Namespace") => Ok(()),
             _ => Err(format!(
                 "apiVersion `{api_version}` and kind `{kind}` are not used here; known are EngageDestination and \
-                 StudioFlow of {ours}, and Secret of v1"
+                 StudioFlow of {ours}, and Secret and ConfigMap of v1"
             )),
         }
     }
@@ -176,6 +181,12 @@ fn documents(file: &Path) -> Result<Vec<Value>, String> {
         let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
         format!("not YAML{}", place.unwrap_or_default())
     })
+}
+
+fn config_map_of(document: Value) -> Result<ConfigMapData, String> {
+    let config_map: ConfigMap = serde_json::from_value(document)
+        .map_err(|error| format!("not a ConfigMap, whose `data` holds text by key: {error}"))?;
+    Ok(config_map.data.unwrap_or_default())
 }
 
 fn secret_of(document: Value) -> Result<SecretData, String> {

@@ -141,7 +141,10 @@ async fn watch(config_dir: PathBuf, cluster: Arc<FolderCluster>) {
     let watch = FolderWatch::new(&config_dir);
     let mut known_problems = Vec::new();
     loop {
-        watch.changed().await;
+        tokio::select! {
+            () = watch.changed() => {}
+            () = cluster.gone.notified() => {}
+        }
         let mut read = folder::read(&config_dir);
         if read.as_ref().is_ok_and(|objects| cluster.would_lose(objects)) {
             // A file that is being written in place is empty for a moment; what Segment sends then would be answered 404.

@@ -76,7 +76,7 @@ impl StateFolder {
     }
 
     /// Gives an object of the config folder what an API server gives: a uid, a generation that grows with each change of the
-    /// spec, and the status it had.
+    /// spec, and the status and the finalizers it had.
     pub fn admit<K: Stored>(&self, mut object: K) -> io::Result<K> {
         let key = ObjectKey::of(&object);
         let before: Option<K> = self.read(&key)?;
@@ -89,11 +89,13 @@ impl StateFolder {
             Some(before) => before.meta().generation.unwrap_or(1) + 1,
             None => 1,
         };
+        let finalizers = before.as_ref().and_then(|before| before.meta().finalizers.clone());
         let created = before.as_ref().and_then(|before| before.meta().creation_timestamp.clone());
         let metadata = object.meta_mut();
         metadata.namespace = Some(key.namespace.clone());
         metadata.uid = Some(uid);
         metadata.generation = Some(generation);
+        metadata.finalizers = finalizers;
         metadata.creation_timestamp = Some(created.unwrap_or_else(|| Time(this_second())));
         object.set_status(before.as_ref().and_then(|before| before.status().cloned()));
         self.write(&object)?;
@@ -128,6 +130,13 @@ impl StateFolder {
         let path = self.path::<K>(&ObjectKey::of(object));
         let json = serde_json::to_vec_pretty(object).map_err(io::Error::other)?;
         replace(&path, &json)
+    }
+
+    /// Marks an object that is held as deleted; it stays until it is let go.
+    pub fn terminate<K: Stored>(&self, mut object: K) -> io::Result<K> {
+        object.meta_mut().deletion_timestamp.get_or_insert_with(|| Time(this_second()));
+        self.write(&object)?;
+        Ok(object)
     }
 
     /// Takes an object out, as deleting it does.

@@ -114,4 +114,9 @@ impl TwilioClient {
     pub async fn update_flow(&self, sid: &FlowSid, write: &FlowWrite) -> Result<Flow, TwilioError> {
         self.post(Product::Studio, &format!("/v2/Flows/{sid}"), &write.form()).await
     }
+
+    /// Deletes the flow with all its revisions; `false` when there is none of that SID.
+    pub async fn delete_flow(&self, sid: &FlowSid) -> Result<bool, TwilioError> {
+        Ok(found(self.delete(Product::Studio, &format!("/v2/Flows/{sid}")).await)?.is_some())
+    }
 }

@@ -19,7 +19,8 @@ use engage_operator::{
         conditions, secret::SecretData,
     },
     controller::{
-        Cluster, ClusterError, Context, Programmed, ReconcileError, Requeue, engage_destination, studio_flow,
+        Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, engage_destination,
+        studio_flow,
     },
     delivery::credentials::{SecretError, SecretSource},
     twilio::{BaseUrls, TwilioClients},
@@ -44,7 +45,7 @@ impl MemoryCluster {
     fn count(&self) -> Result<(), ClusterError> {
         let number = self.writes.fetch_add(1, Ordering::SeqCst);
         if *self.lost_write.lock().unwrap() == Some(number) {
-            return Err(ClusterError::WriteStatus { what: "it".into(), problem: "gone".into() });
+            return Err(ClusterError::Write { what: "it".into(), problem: "gone".into() });
         }
         Ok(())
     }
@@ -67,6 +68,27 @@ impl Cluster for MemoryCluster {
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>> {
         let flow = self.flow.lock().unwrap().clone();
         flow.filter(|flow| ObjectKey::of(flow) == *key).map(Arc::new)
+    }
+
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+        let destination = self.destination.lock().unwrap();
+        destination.iter().filter(|destination| destination.refers_to(flow)).map(ObjectKey::of).collect()
+    }
+
+    async fn config_map(&self, _: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
+        Ok(None)
+    }
+
+    fn may_act(&self) -> bool {
+        true
+    }
+
+    async fn hold(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        self.count()
+    }
+
+    async fn let_go(&self, _: &StudioFlow) -> Result<(), ClusterError> {
+        self.count()
     }
 
     async fn write_flow_status(&self, _: &StudioFlow, status: &StudioFlowStatus) -> Result<(), ClusterError> {
@@ -288,7 +310,7 @@ async fn a_reader_that_lags_behind_causes_no_second_write() {
     world.reconcile_flow().await.unwrap();
     world.simulator.set_faults(vec![FaultRule::on("flows.fetch", FaultKind::StaleRead { ms: 1_500 })]);
     let mut flow: StudioFlow = read(STUDIO_FLOW);
-    flow.spec.definition["description"] = "Another".into();
+    flow.spec.definition.as_mut().unwrap()["description"] = "Another".into();
     world.put_flow(flow);
     for _ in 0..4 {
         world.reconcile_flow().await.unwrap();
@@ -309,7 +331,7 @@ async fn what_is_wrong_with_a_flow_is_said_before_anything_is_written() {
     assert!(world.flow_ready().starts_with("False/ReferenceNotFound"));
 
     let mut flow: StudioFlow = read(STUDIO_FLOW);
-    flow.spec.definition["states"][2]["properties"]["timeout"] = 5.into();
+    flow.spec.definition.as_mut().unwrap()["states"][2]["properties"]["timeout"] = 5.into();
     world.put_flow(flow);
     world.reconcile_flow().await.unwrap();
     println!("{}", world.flow_ready());

@@ -121,6 +121,7 @@ impl Work<'_> {
                 };
             })
             .await?;
+        journal.may_act()?;
         match self.client.create_flow(&write).await {
             Ok(created) => Ok(journal.record(|status| self.written(&created, None, status)).await?),
             Err(error) if error.had_no_effect() => {
@@ -151,6 +152,7 @@ impl Work<'_> {
         if let Why::ForeignEdit(foreign) = &why {
             journal.record(|status| status.drift = Some(drift(foreign))).await?;
         }
+        journal.may_act()?;
         tracing::info!(sid = %live.sid, ?why, "writing to the flow");
         let answer = self.client.update_flow(&live.sid, &write).await.map_err(FlowError::twilio("update the flow"))?;
         journal.record(|status| self.written(&answer, Some(live), status)).await?;

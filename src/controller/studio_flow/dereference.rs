@@ -1,15 +1,24 @@
-//! Finds what the spec points at: the Secret in the cluster, and in the account the ids of everything that is named. A name
+//! Finds what the spec points at: the definition and the Secret in the cluster, and in the account the ids of everything that is named. A name
 //! that is not that of exactly one thing stops everything before a write.
 
 use std::sync::Arc;
 
 use crate::{
-    api::{ObjectKey, StudioFlow, conditions, reasons::condition as reasons, references::FlowReference},
+    api::{
+        ObjectKey, StudioFlow, conditions,
+        reasons::condition as reasons,
+        references::{ConfigMapKeyRef, DefinitionSource, FlowReference},
+        studio_flow::DeletionPolicy,
+    },
     controller::{
         account::{Account, Freshness},
+        cluster::Cluster,
         context::Context,
         credentials::twilio_credentials,
-        studio_flow::error::{FlowError, NameProblem},
+        studio_flow::{
+            error::{ConfigMapProblem, FlowError, NameProblem},
+            validate::{IN_CONFIG_MAP, IN_SPEC, Written},
+        },
     },
     twilio::TwilioError,
 };
@@ -24,10 +33,42 @@ pub struct References {
     pub values: Vec<String>,
 }
 
+/// The definition from where the spec has it.
+pub async fn definition(flow: &StudioFlow, cluster: &dyn Cluster) -> Result<Written, FlowError> {
+    match (&flow.spec.definition, &flow.spec.definition_from) {
+        (Some(fields), _) => Ok(Written { field: IN_SPEC, fields: fields.clone() }),
+        (None, Some(DefinitionSource { config_map_key_ref: reference })) => {
+            let text = config_map_text(&ObjectKey::of(flow), reference, cluster).await?;
+            let fields = serde_json::from_str(&text).map_err(|error| {
+                let (name, key) = (reference.name.clone(), reference.key.clone());
+                ConfigMapProblem::NotJson { name, key, problem: error.to_string() }
+            })?;
+            Ok(Written { field: IN_CONFIG_MAP, fields })
+        }
+        (None, None) => Err(FlowError::NoDefinition),
+    }
+}
+
+/// The text that a ConfigMap beside `owner` has now.
+pub async fn config_map_text(
+    owner: &ObjectKey,
+    reference: &ConfigMapKeyRef,
+    cluster: &dyn Cluster,
+) -> Result<String, ConfigMapProblem> {
+    let ConfigMapKeyRef { name, key } = reference;
+    let place = owner.sibling(name);
+    let data = cluster.config_map(&place).await.map_err(ConfigMapProblem::Unreadable)?;
+    let mut data = data.ok_or_else(|| ConfigMapProblem::NotFound { namespace: place.namespace, name: name.clone() })?;
+    data.remove(key).ok_or_else(|| ConfigMapProblem::KeyMissing { name: name.clone(), key: key.clone() })
+}
+
 /// Finds everything, or says all that is missing.
 pub async fn dereference(flow: &StudioFlow, context: &Context) -> Result<References, FlowError> {
     let key = ObjectKey::of(flow);
     let credentials = twilio_credentials(&key, &flow.spec.twilio.credentials_ref, context.cluster.as_ref()).await?;
+    if flow.spec.deletion_policy == DeletionPolicy::Delete {
+        context.remembered.put(flow, &credentials);
+    }
     let account = context.accounts.open(credentials, freshness(flow));
     let mut values = Vec::new();
     let mut problems = Vec::new();

@@ -17,8 +17,13 @@ use crate::{
 /// A reconcile of a flow that did not come to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum FlowError {
-    #[error("spec.definition: {}", joined(.0.iter().map(ToString::to_string)))]
-    Definition(Vec<Problem>),
+    /// `field` is where the definition is written.
+    #[error("{field}: {}", joined(.problems.iter().map(ToString::to_string)))]
+    Definition { field: &'static str, problems: Vec<Problem> },
+    #[error("spec: set either definition or definitionFrom")]
+    NoDefinition,
+    #[error("spec.definitionFrom: {0}")]
+    ConfigMap(#[from] ConfigMapProblem),
     #[error("{}", joined(.0.iter().map(|(index, error)| format!("spec.references[{index}]: {error}"))))]
     Fill(Vec<(usize, FillError)>),
     #[error("spec.twilio.credentialsRef: {0}")]
@@ -48,6 +53,31 @@ pub enum FlowError {
     Cluster(#[from] ClusterError),
 }
 
+/// A ConfigMap that gives no definition.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ConfigMapProblem {
+    #[error("there is no ConfigMap `{name}` in namespace `{namespace}`: create it, or correct the name")]
+    NotFound { namespace: String, name: String },
+    #[error("ConfigMap `{name}` has no key `{key}` with text")]
+    KeyMissing { name: String, key: String },
+    #[error("ConfigMap `{name}`, key `{key}`: not the JSON of a Studio export: {problem}")]
+    NotJson { name: String, key: String, problem: String },
+    #[error(transparent)]
+    Unreadable(ClusterError),
+}
+
+impl ConfigMapProblem {
+    /// The reason that a condition gives.
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => reasons::CONFIG_MAP_NOT_FOUND,
+            Self::KeyMissing { .. } => reasons::CONFIG_MAP_KEY_MISSING,
+            Self::NotJson { .. } => reasons::DEFINITION_INVALID,
+            Self::Unreadable(_) => reasons::CONFIG_MAP_UNREADABLE,
+        }
+    }
+}
+
 /// A name that is not that of exactly one thing in the account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameProblem {
@@ -64,8 +94,13 @@ impl FlowError {
     /// The condition that is not true because of it.
     pub const fn condition(&self) -> &'static str {
         match self {
-            Self::Definition(_) | Self::Fill(_) => conditions::ACCEPTED,
-            Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => conditions::RESOLVED_REFS,
+            Self::Definition { .. }
+            | Self::NoDefinition
+            | Self::ConfigMap(ConfigMapProblem::NotJson { .. })
+            | Self::Fill(_) => conditions::ACCEPTED,
+            Self::ConfigMap(_) | Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => {
+                conditions::RESOLVED_REFS
+            }
             Self::Twilio { doing: _, source: _ }
             | Self::CreateInterrupted(_)
             | Self::RefusedByStudio(_)
@@ -76,8 +111,9 @@ impl FlowError {
     /// The reason that the condition gives.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Definition(_) | Self::RefusedByStudio(_) => reasons::DEFINITION_INVALID,
-            Self::Fill(_) => reasons::INVALID_SPEC,
+            Self::Definition { .. } | Self::RefusedByStudio(_) => reasons::DEFINITION_INVALID,
+            Self::ConfigMap(problem) => problem.reason(),
+            Self::NoDefinition | Self::Fill(_) => reasons::INVALID_SPEC,
             Self::Secret(problem) => problem.reason(),
             Self::Names(problems) => problems.first().map_or(reasons::REFERENCE_NOT_FOUND, |problem| problem.reason),
             Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => reason_of(source),
@@ -90,9 +126,13 @@ impl FlowError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => source.is_transient(),
-            Self::Secret(SecretProblem::Unreadable(_)) | Self::Cluster(_) => true,
+            Self::Secret(SecretProblem::Unreadable(_))
+            | Self::ConfigMap(ConfigMapProblem::Unreadable(_))
+            | Self::Cluster(_) => true,
             Self::Secret(SecretProblem::NotFound { .. } | SecretProblem::Key(_))
-            | Self::Definition(_)
+            | Self::ConfigMap(_)
+            | Self::Definition { .. }
+            | Self::NoDefinition
             | Self::Fill(_)
             | Self::Names(_)
             | Self::CreateInterrupted(_)
@@ -100,10 +140,17 @@ impl FlowError {
         }
     }
 
+    /// Whether it is known by then that the spec describes a flow.
+    pub const fn is_accepted(&self) -> bool {
+        !matches!(self, Self::Definition { .. } | Self::NoDefinition | Self::ConfigMap(_) | Self::Fill(_))
+    }
+
     /// Whether waiting or acting helps.
     pub fn outlook(&self) -> Outlook {
         match self {
-            Self::Secret(SecretProblem::NotFound { .. }) | Self::CreateInterrupted(_) => Outlook::Waiting,
+            Self::Secret(SecretProblem::NotFound { .. })
+            | Self::ConfigMap(ConfigMapProblem::NotFound { .. })
+            | Self::CreateInterrupted(_) => Outlook::Waiting,
             error if error.is_transient() => Outlook::Waiting,
             _ => Outlook::Stuck,
         }

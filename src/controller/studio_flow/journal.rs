@@ -24,6 +24,11 @@ impl<'a> Journal<'a> {
         &self.status
     }
 
+    /// To be asked right before each write to the account: another process may have taken over since the last record.
+    pub fn may_act(&self) -> Result<(), ClusterError> {
+        if self.cluster.may_act() { Ok(()) } else { Err(ClusterError::NotLeading) }
+    }
+
     /// Changes the status without writing it yet: for what is found again by looking.
     pub fn note(&mut self, change: impl FnOnce(&mut StudioFlowStatus)) {
         change(&mut self.status);

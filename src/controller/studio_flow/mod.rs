@@ -14,6 +14,7 @@ pub mod plan;
 #[cfg(test)]
 mod plan_model;
 pub mod recorded;
+pub mod removal;
 pub mod report;
 pub mod validate;
 
@@ -31,13 +32,22 @@ use crate::{
 /// Brings the account in step with a flow and writes its status. An error means that something could not be asked or
 /// written; what came of it so far is in the status.
 pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, ReconcileError> {
+    if flow.metadata.deletion_timestamp.is_some() {
+        return removal::reconcile(flow, context).await;
+    }
     let mut journal = Journal::open(flow, context.cluster.as_ref());
+    if flow.spec.suspend {
+        return report::suspended(flow, journal).await; // client: cluster
+    }
     let result = provision(flow, &mut journal, context).await;
     report::report(flow, journal, result).await // client: cluster
 }
 
 async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context) -> Result<Applied, FlowError> {
-    let definition = validate::definition(&flow.spec)?; // no client
+    let cluster = context.cluster.as_ref();
+    removal::hold(flow, cluster).await?; // client: cluster
+    let written = dereference::definition(flow, cluster).await?; // client: cluster
+    let definition = validate::definition(&flow.spec, written)?; // no client
     let references = dereference::dereference(flow, context).await?; // client: cluster, Twilio
     let desired = validate::desired(&flow.spec, definition, &references.values)?; // no client
     let account = &references.account;

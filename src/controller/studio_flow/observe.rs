@@ -55,6 +55,22 @@ pub async fn observe(
     candidates(&names, marker, client).await.map_err(FlowError::twilio("look for a flow of the same name"))
 }
 
+/// The flows in the account that this resource has made: the one on record, or those of a create whose answer was lost.
+pub async fn ours(recorded: &Recorded, marker: &Marker, client: &TwilioClient) -> Result<Vec<FlowSid>, FlowError> {
+    if let Some(sid) = &recorded.sid {
+        return Ok(vec![sid.clone()]);
+    }
+    let Some(pending) = recorded.pending.as_deref() else { return Ok(Vec::new()) };
+    let found = candidates(&BTreeSet::from([pending]), marker, client).await;
+    match found.map_err(FlowError::twilio("look for the flow"))? {
+        Observed::Unrecorded(candidates) => {
+            let ours = candidates.into_iter().filter(|candidate| candidate.ours);
+            Ok(ours.map(|candidate| candidate.live.sid).collect())
+        }
+        Observed::Known(_) | Observed::NotVisibleYet => Ok(Vec::new()),
+    }
+}
+
 async fn candidates(names: &BTreeSet<&str>, marker: &Marker, client: &TwilioClient) -> Result<Observed, TwilioError> {
     let mut candidates = Vec::new();
     for row in client.flows().await? {

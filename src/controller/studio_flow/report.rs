@@ -16,7 +16,7 @@ use crate::{
         disposition::{ReconcileError, Requeue},
         studio_flow::{
             apply::{Applied, Outcome},
-            error::FlowError,
+            error::{ConfigMapProblem, FlowError},
             journal::Journal,
             plan::{ForeignRevision, Refusal, Wait},
         },
@@ -24,7 +24,7 @@ use crate::{
     twilio::sid::FlowSid,
 };
 
-/// A Secret that is missing is looked for this often: nothing tells of one that has come.
+/// A Secret or ConfigMap that is missing is looked for this often: nothing tells of one that has come.
 const MISSING_AGAIN: Duration = Duration::from_secs(15);
 /// How soon a flow whose create was interrupted is looked for.
 const CREATED_AGAIN: Duration = Duration::from_secs(2);
@@ -40,6 +40,28 @@ pub async fn report(
     again(flow, result)
 }
 
+/// Writes that nothing is done. What was in step stays so, as far as anybody knows: the flow goes on serving customers.
+pub async fn suspended(flow: &StudioFlow, mut journal: Journal<'_>) -> Result<Requeue, ReconcileError> {
+    let generation = flow.metadata.generation;
+    journal
+        .record(|status| {
+            let mut writer = ConditionWriter::new(std::mem::take(&mut status.conditions), generation, Timestamp::now());
+            status.observed_generation = generation;
+            let message = match (&status.sid, status.published_revision) {
+                (Some(sid), Some(revision)) => {
+                    format!("spec.suspend is true: flow {sid} is left as it is; revision {revision} was published last")
+                }
+                (Some(sid), None) => format!("spec.suspend is true: flow {sid} is left as it is"),
+                (None, _) => "spec.suspend is true: no flow is made".to_owned(),
+            };
+            writer.set(conditions::SYNCED, Truth::Unknown, reasons::SUSPENDED, message.clone());
+            writer.not_ready(Truth::False, reasons::SUSPENDED, &message, Outlook::Intended);
+            status.conditions = writer.into_conditions();
+        })
+        .await?;
+    Ok(Requeue::resync(flow.spec.resync_interval))
+}
+
 fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeue, ReconcileError> {
     let interval = flow.spec.resync_interval;
     match result {
@@ -47,8 +69,12 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
             Outcome::Waiting { what: _, look_again } => Requeue::within(*look_again, interval),
             Outcome::InStep { foreign_draft: _ } | Outcome::Refused(_) => Requeue::resync(interval),
         }),
-        Err(FlowError::Cluster(error) | FlowError::Secret(SecretProblem::Unreadable(error))) => Err(error.into()),
-        Err(FlowError::Secret(_)) => Ok(Requeue::within(MISSING_AGAIN, interval)),
+        Err(
+            FlowError::Cluster(error)
+            | FlowError::Secret(SecretProblem::Unreadable(error))
+            | FlowError::ConfigMap(ConfigMapProblem::Unreadable(error)),
+        ) => Err(error.into()),
+        Err(FlowError::Secret(_) | FlowError::ConfigMap(_)) => Ok(Requeue::within(MISSING_AGAIN, interval)),
         Err(FlowError::Twilio { doing, source } | FlowError::LookUp { doing, source }) if source.is_transient() => {
             Err(ReconcileError::Twilio { doing, source })
         }
@@ -161,7 +187,13 @@ fn write_error(error: &FlowError, writer: &mut ConditionWriter) {
     let failed = order.iter().position(|type_| *type_ == error.condition()).unwrap_or_default();
     let (reason, message, outlook) = (error.reason(), error.to_string(), error.outlook());
     let truth = if outlook == Outlook::Stuck { Truth::False } else { Truth::Unknown };
-    passed(writer, &order[..failed]);
+    if error.is_accepted() {
+        passed(writer, &order[..failed]);
+    } else {
+        for type_ in &order[..failed] {
+            writer.set(type_, Truth::Unknown, reason, format!("not looked at: {} is not true", order[failed]));
+        }
+    }
     writer.set(order[failed], truth, reason, message.clone());
     for type_ in &order[failed + 1..] {
         writer.set(type_, Truth::Unknown, reason, format!("not looked at: {} is not true", order[failed]));

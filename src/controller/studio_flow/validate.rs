@@ -1,10 +1,16 @@
 //! Whether the spec describes one flow, and which. No client: the ids of the account come in as they were found.
 
+use serde_json::{Map, Value};
+
 use crate::{
     api::StudioFlowSpec,
     controller::studio_flow::error::FlowError,
     studio::{DefinitionHash, FlowDefinition},
 };
+
+/// The fields in which a definition may be written.
+pub const IN_SPEC: &str = "spec.definition";
+pub const IN_CONFIG_MAP: &str = "spec.definitionFrom";
 
 /// The flow as it should be in the account, ids filled in.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,13 +21,21 @@ pub struct Desired {
     pub hash: DefinitionHash,
 }
 
-/// The definition of the spec, if it is one flow and every reference points into it.
-pub fn definition(spec: &StudioFlowSpec) -> Result<FlowDefinition, FlowError> {
-    let definition =
-        FlowDefinition::from_fields(spec.definition.clone()).map_err(|problem| FlowError::Definition(vec![problem]))?;
+/// A definition as it is written, and where.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    pub field: &'static str,
+    pub fields: Map<String, Value>,
+}
+
+/// The definition as it is written, if it is one flow and every reference points into it.
+pub fn definition(spec: &StudioFlowSpec, written: Written) -> Result<FlowDefinition, FlowError> {
+    let Written { field, fields } = written;
+    let wrong = |problems| FlowError::Definition { field, problems };
+    let definition = FlowDefinition::from_fields(fields).map_err(|problem| wrong(vec![problem]))?;
     let problems = definition.problems();
     if !problems.is_empty() {
-        return Err(FlowError::Definition(problems));
+        return Err(wrong(problems));
     }
     let misses: Vec<_> = spec
         .references
@@ -43,7 +57,8 @@ pub fn desired(spec: &StudioFlowSpec, mut definition: FlowDefinition, values: &[
     }
     let unresolved = definition.unresolved();
     if !unresolved.is_empty() {
-        return Err(FlowError::Definition(unresolved));
+        let field = if spec.definition.is_some() { IN_SPEC } else { IN_CONFIG_MAP };
+        return Err(FlowError::Definition { field, problems: unresolved });
     }
     let hash = definition.hash();
     Ok(Desired { friendly_name: spec.friendly_name.clone(), publish: spec.publish, definition, hash })
@@ -66,6 +81,10 @@ mod tests {
             "references": references
         }))
         .unwrap()
+    }
+
+    fn definition(spec: &StudioFlowSpec) -> Result<FlowDefinition, FlowError> {
+        super::definition(spec, Written { field: IN_SPEC, fields: spec.definition.clone().unwrap() })
     }
 
     #[test]

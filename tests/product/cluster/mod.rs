@@ -3,8 +3,10 @@
 mod admission;
 mod admission_limits;
 mod availability;
+mod config_maps;
 mod control_plane;
 mod crashes;
+mod deletion;
 mod destinations;
 mod drain;
 mod events;

@@ -149,15 +149,57 @@ impl Cluster {
         self.api(kind).delete(name, &DeleteParams::default()).await.unwrap();
     }
 
+    pub async fn delete_secret(&self, name: &str) {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        secrets.delete(name, &DeleteParams::default()).await.unwrap();
+    }
+
+    /// Waits until there is no such object any more.
+    pub async fn gone(&self, kind: &str, name: &str, patience: Duration) {
+        let begin = Instant::now();
+        loop {
+            let object = self.get(kind, name).await;
+            if object.is_null() {
+                return;
+            }
+            assert!(begin.elapsed() < patience, "{kind} {name} is still there\n{object:#}\n{}", self.log("one"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits until it holds.
+    pub async fn until(&self, what: &str, patience: Duration, mut holds: impl FnMut() -> bool) {
+        let begin = Instant::now();
+        while !holds() {
+            assert!(begin.elapsed() < patience, "{what}\n{}", self.log("one"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Waits for an event of that reason about the object, and returns what it says.
+    pub async fn event(&self, kind: &str, name: &str, reason: &str) -> String {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let begin = Instant::now();
+        loop {
+            let events = api.list(&ListParams::default()).await.unwrap().items;
+            let found = events.into_iter().find(|event| {
+                let regarding = event.regarding.clone().unwrap_or_default();
+                regarding.kind.as_deref() == Some(kind)
+                    && regarding.name.as_deref() == Some(name)
+                    && event.reason.as_deref() == Some(reason)
+            });
+            if let Some(event) = found {
+                return event.note.unwrap_or_default();
+            }
+            assert!(begin.elapsed() < Duration::from_secs(20), "no event {reason} of {kind} {name}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     pub async fn put_secret(&self, name: &str, values: &Value) {
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values});
         secrets.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&secret)).await.unwrap();
-    }
-
-    pub async fn delete_secret(&self, name: &str) {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
-        secrets.delete(name, &DeleteParams::default()).await.unwrap();
     }
 
     /// Takes the controllers' lease away, so that the next one need not wait until it has run out.

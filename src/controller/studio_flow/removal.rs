@@ -1,0 +1,250 @@
+//! What becomes of the flow when its resource is deleted. A resource with `deletionPolicy: Delete` is held by our finalizer
+//! until its flow is deleted; whatever stands in the way does so for ten minutes at most, and then the flow is left in the
+//! account and the resource let go: a namespace must not hang on an account that cannot be reached any more.
+
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::{
+    api::{
+        ObjectKey, StudioFlow, StudioFlowStatus, conditions::Truth, reasons::condition as reasons,
+        studio_flow::DeletionPolicy,
+    },
+    controller::{
+        account::{Account, Freshness},
+        cluster::{Cluster, ClusterError},
+        condition_writer::{ConditionWriter, Outlook},
+        context::Context,
+        credentials::{SecretProblem, twilio_credentials},
+        disposition::{ReconcileError, Requeue},
+        studio_flow::{error::FlowError, journal::Journal, marker::Marker, observe, recorded::Recorded},
+    },
+    twilio::sid::FlowSid,
+};
+
+/// How long a deletion may be held up.
+pub const DEADLINE: Duration = Duration::from_mins(10);
+/// How often it is looked whether what holds it up is gone.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+/// Most names that a message lists.
+const MAX_NAMES: usize = 10;
+
+/// What to do about the flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// Leave it in the account, for this reason.
+    Keep(String),
+    /// Wait: customers would be led to it still.
+    Blocked(Vec<ObjectKey>),
+    /// Delete it.
+    Delete,
+}
+
+/// Decides. `overdue`: the deadline has passed.
+pub fn decide(flow: &StudioFlow, referring: &[ObjectKey], overdue: bool) -> Removal {
+    match flow.spec.deletion_policy {
+        _ if flow.spec.suspend => Removal::Keep("spec.suspend is true".into()),
+        DeletionPolicy::Retain => Removal::Keep("spec.deletionPolicy is Retain".into()),
+        DeletionPolicy::Delete if referring.is_empty() => Removal::Delete,
+        DeletionPolicy::Delete if overdue => {
+            Removal::Keep(format!("{} still referred to it after {}", names(referring), minutes()))
+        }
+        DeletionPolicy::Delete => Removal::Blocked(referring.to_vec()),
+    }
+}
+
+/// Has the resource held if its flow is to be deleted with it, before anything is made; and let go if not.
+pub async fn hold(flow: &StudioFlow, cluster: &dyn Cluster) -> Result<(), ClusterError> {
+    match (flow.spec.deletion_policy, flow.is_held()) {
+        (DeletionPolicy::Delete, false) => cluster.hold(flow).await,
+        (DeletionPolicy::Retain, true) => cluster.let_go(flow).await,
+        (DeletionPolicy::Delete, true) | (DeletionPolicy::Retain, false) => Ok(()),
+    }
+}
+
+/// What came of a try to delete it.
+enum Deleted {
+    /// These are gone; none if none was ever made.
+    Gone(Vec<FlowSid>),
+    /// A create whose answer was lost may still turn up.
+    Unsettled(Duration),
+}
+
+/// Does what is to be done about the flow, and lets the resource go when it is done.
+pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, ReconcileError> {
+    let interval = flow.spec.resync_interval;
+    if !flow.is_held() {
+        // Others hold it, or it is gone.
+        return Ok(Requeue::resync(interval));
+    }
+    let mut journal = Journal::open(flow, context.cluster.as_ref());
+    let overdue = is_overdue(flow, Timestamp::now());
+    match decide(flow, &context.cluster.referring_to(&ObjectKey::of(flow)), overdue) {
+        Removal::Keep(why) => keep(flow, &mut journal, &why, context).await?,
+        Removal::Blocked(by) => {
+            let message = format!(
+                "the flow is deleted when no destination refers to it: delete or change {}, or set spec.deletionPolicy to Retain",
+                names(&by)
+            );
+            say(&mut journal, flow, reasons::DELETION_BLOCKED, &message, Outlook::Waiting).await?;
+            return Ok(Requeue::within(LOOK_AGAIN, interval));
+        }
+        Removal::Delete => match delete(flow, journal.status(), context).await {
+            Ok(Deleted::Gone(sids)) => {
+                let sids: Vec<_> = sids.iter().map(FlowSid::as_str).collect();
+                let what =
+                    if sids.is_empty() { "no flow was made".into() } else { format!("{} is deleted", sids.join(", ")) };
+                tracing::info!(flow = %ObjectKey::of(flow), "{what}");
+                say(&mut journal, flow, reasons::FLOW_DELETED, &what, Outlook::Waiting).await?;
+            }
+            Ok(Deleted::Unsettled(wait)) => {
+                let message =
+                    "the answer to the create was lost: what it may have made is looked for before the resource goes";
+                say(&mut journal, flow, reasons::CREATE_INTERRUPTED, message, Outlook::Waiting).await?;
+                return Ok(Requeue::within(wait, interval));
+            }
+            Err(FlowError::Cluster(error)) => return Err(error.into()),
+            Err(error) if overdue => {
+                keep(flow, &mut journal, &format!("it could not be deleted for {}: {error}", minutes()), context)
+                    .await?;
+            }
+            Err(error) => {
+                let message = format!("the flow could not be deleted yet: {error}");
+                say(&mut journal, flow, error.reason(), &message, Outlook::Waiting).await?;
+                return match error {
+                    FlowError::Twilio { doing, source } if source.is_transient() => {
+                        Err(ReconcileError::Twilio { doing, source })
+                    }
+                    _ => Ok(Requeue::within(LOOK_AGAIN, interval)),
+                };
+            }
+        },
+    }
+    context.remembered.forget(flow);
+    context.cluster.let_go(flow).await?;
+    Ok(Requeue::resync(interval))
+}
+
+/// Leaves the flow, and says so.
+async fn keep(flow: &StudioFlow, journal: &mut Journal<'_>, why: &str, context: &Context) -> Result<(), ClusterError> {
+    let StudioFlowStatus { sid, account_sid, .. } = journal.status();
+    let message = match (sid, account_sid) {
+        (Some(sid), Some(account)) => format!("flow {sid} is left in account {account}: {why}"),
+        _ => format!("no flow is deleted: {why}"),
+    };
+    tracing::warn!(flow = %ObjectKey::of(flow), cluster_id = %context.cluster_id, "{message}");
+    say(journal, flow, reasons::FLOW_KEPT, &message, Outlook::Intended).await
+}
+
+async fn delete(flow: &StudioFlow, status: &StudioFlowStatus, context: &Context) -> Result<Deleted, FlowError> {
+    if status.sid.is_none() && status.pending_create.is_none() {
+        return Ok(Deleted::Gone(Vec::new()));
+    }
+    let account = account(flow, context).await?;
+    let recorded = Recorded::of(status, account.sid(), Timestamp::now(), context.settle);
+    let marker = Marker::new(&context.cluster_id, flow);
+    let ours = observe::ours(&recorded, &marker, account.client()).await?;
+    if ours.is_empty()
+        && recorded.pending.is_some()
+        && let Some(wait) = recorded.settles_in
+    {
+        return Ok(Deleted::Unsettled(wait.min(LOOK_AGAIN)));
+    }
+    for sid in &ours {
+        if !context.cluster.may_act() {
+            return Err(ClusterError::NotLeading.into());
+        }
+        account.client().delete_flow(sid).await.map_err(FlowError::twilio("delete the flow"))?;
+    }
+    Ok(Deleted::Gone(ours))
+}
+
+/// The account, opened with what is in the Secret or, when that is gone, with what was in it last.
+async fn account(flow: &StudioFlow, context: &Context) -> Result<Account, FlowError> {
+    let reference = &flow.spec.twilio.credentials_ref;
+    let read = twilio_credentials(&ObjectKey::of(flow), reference, context.cluster.as_ref()).await;
+    let credentials = match (read, context.remembered.get(flow)) {
+        (Ok(credentials), _) => credentials,
+        (Err(SecretProblem::NotFound { .. } | SecretProblem::Key(_)), Some(remembered)) => remembered,
+        (Err(problem), _) => return Err(problem.into()),
+    };
+    Ok(context.accounts.open(credentials, Freshness::RECENT))
+}
+
+async fn say(
+    journal: &mut Journal<'_>,
+    flow: &StudioFlow,
+    reason: &str,
+    message: &str,
+    outlook: Outlook,
+) -> Result<(), ClusterError> {
+    let generation = flow.metadata.generation;
+    journal
+        .record(|status| {
+            let mut writer = ConditionWriter::new(std::mem::take(&mut status.conditions), generation, Timestamp::now());
+            writer.not_ready(Truth::False, reason, message, outlook);
+            status.observed_generation = generation;
+            status.conditions = writer.into_conditions();
+        })
+        .await
+}
+
+fn is_overdue(flow: &StudioFlow, now: Timestamp) -> bool {
+    let since = flow.metadata.deletion_timestamp.as_ref();
+    let passed = since.and_then(|since| Duration::try_from(now.duration_since(since.0)).ok());
+    passed.is_some_and(|passed| passed >= DEADLINE)
+}
+
+fn minutes() -> String {
+    format!("{} minutes", DEADLINE.as_secs() / 60)
+}
+
+fn names(keys: &[ObjectKey]) -> String {
+    let named: Vec<String> =
+        keys.iter().take(MAX_NAMES).map(|key| format!("EngageDestination `{}`", key.name)).collect();
+    let more = keys.len().saturating_sub(MAX_NAMES);
+    if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use serde_json::json;
+
+    use super::*;
+
+    fn flow(spec: &serde_json::Value) -> StudioFlow {
+        let mut whole =
+            json!({"twilio": {"credentialsRef": {"name": "twilio"}}, "friendlyName": "Agent", "definition": {}});
+        whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+        StudioFlow::new("agent", serde_json::from_value(whole).unwrap())
+    }
+
+    #[test]
+    fn a_flow_is_deleted_only_when_that_is_asked_for_and_nobody_is_led_to_it() {
+        let referring = [ObjectKey::new("marketing", "lead")];
+        let delete = flow(&json!({"deletionPolicy": "Delete"}));
+        assert_eq!(decide(&delete, &[], false), Removal::Delete);
+        assert_eq!(decide(&delete, &[], true), Removal::Delete);
+        assert_eq!(decide(&delete, &referring, false), Removal::Blocked(referring.to_vec()));
+        for kept in [
+            decide(&delete, &referring, true),
+            decide(&flow(&json!({})), &[], false),
+            decide(&flow(&json!({"deletionPolicy": "Delete", "suspend": true})), &[], false),
+        ] {
+            assert!(matches!(kept, Removal::Keep(_)), "{kept:?}");
+        }
+    }
+
+    #[test]
+    fn the_deadline_counts_from_the_deletion() {
+        let mut flow = flow(&json!({}));
+        let at = |time: &str| time.parse::<Timestamp>().unwrap();
+        assert!(!is_overdue(&flow, at("2026-01-01T00:00:00Z")));
+        flow.metadata.deletion_timestamp = Some(Time(at("2026-01-01T00:00:00Z")));
+        assert!(!is_overdue(&flow, at("2026-01-01T00:09:59Z")));
+        assert!(is_overdue(&flow, at("2026-01-01T00:10:00Z")));
+        assert!(!is_overdue(&flow, at("2025-01-01T00:00:00Z")));
+    }
+}
