@@ -27,6 +27,7 @@ use crate::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
         annotations::FLOW_FINALIZER,
         conditions::{self, Truth},
+        reasons::condition as reasons,
         secret::SecretData,
     },
     controller::{Cluster, ClusterError, ConfigMapData, Programmed},
@@ -118,15 +119,20 @@ impl KubeCluster {
             .map_err(|error| failed::<StudioFlow>(&key, error))
     }
 
-    /// Tells of a change of `Ready` as an event. Failing to do so fails nothing else.
+    /// Tells of a change of `Ready` as an event.
     async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, before: &[Condition], after: &[Condition]) {
         let Some(ready) = conditions::ready_changed(before, after) else { return };
         let good = ready.status == Truth::True.as_str();
+        let type_ = if good { EventType::Normal } else { EventType::Warning };
+        self.publish(object, type_, &ready.reason, ready.message.clone()).await;
+    }
+
+    /// Failing to do so fails nothing else.
+    async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, type_: EventType, reason: &str, note: String) {
         let event = Event {
-            type_: if good { EventType::Normal } else { EventType::Warning },
-            reason: ready.reason.clone(),
-            // A condition's message is no longer than an event's note may be.
-            note: Some(ready.message.clone()),
+            type_,
+            reason: reason.to_owned(),
+            note: Some(conditions::truncated(note)),
             action: "Reconcile".into(),
             secondary: None,
         };
@@ -204,7 +210,13 @@ impl Cluster for KubeCluster {
         }
         let updated = StudioFlow { status: Some(status.clone()), ..StudioFlow::clone(&current) };
         self.write(&self.flows, updated).await?;
-        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let before = current.status.as_ref();
+        if let Some(drift) = &status.drift
+            && before.and_then(|before| before.drift.as_ref()) != Some(drift)
+        {
+            self.publish(current.as_ref(), EventType::Warning, reasons::FLOW_EDITED, drift.to_string()).await;
+        }
+        let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
         Ok(())
     }

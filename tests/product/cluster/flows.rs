@@ -91,9 +91,10 @@ async fn an_edit_in_the_console_is_reported_told_of_and_put_back() {
     cluster.reason("StudioFlow", "connect-to-agent", "Ready", "Ready", SOON).await;
     tokio::time::sleep(ANOTHER_LOOK).await;
     assert_eq!(revisions(&cluster), 3);
+    let note = cluster.event("StudioFlow", "connect-to-agent", "FlowEdited").await;
+    assert!(note.contains("revision 2") && note.contains(widget.as_str().unwrap()), "{note}");
     let told = cluster.events("StudioFlow", "connect-to-agent").await;
-    let drift =
-        told.iter().filter(|(reason, kind, count)| reason == "DriftCorrected" && kind == "Warning" && *count == 1);
+    let drift = told.iter().filter(|(reason, kind, count)| reason == "FlowEdited" && kind == "Warning" && *count == 1);
     assert_eq!(drift.count(), 1, "{told:?}");
 }
 
