@@ -2,7 +2,7 @@
 //! compiled anew.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -39,6 +39,7 @@ pub struct Served {
 pub struct RouteTable {
     by_key: HashMap<ObjectKey, Arc<Served>>,
     by_uid: HashMap<String, Arc<Route>>,
+    unreadable: BTreeSet<ObjectKey>,
 }
 
 impl RouteTable {
@@ -54,6 +55,11 @@ impl RouteTable {
             table.by_key.insert(key, served);
         }
         table
+    }
+
+    /// Whether there is such a destination, and all that is known of it is its name.
+    pub fn is_unreadable(&self, key: &ObjectKey) -> bool {
+        self.unreadable.contains(key)
     }
 
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Served>> {
@@ -136,9 +142,13 @@ impl Routes {
         self.complete.store(complete, Ordering::Release);
     }
 
-    /// Replaces the table by that of these destinations.
-    pub fn replace<'a>(&self, destinations: impl IntoIterator<Item = &'a EngageDestination>) {
-        let table = RouteTable::build(&self.table.load(), destinations);
+    /// Replaces the table by that of these destinations, and of those that cannot be read.
+    pub fn replace<'a>(
+        &self,
+        destinations: impl IntoIterator<Item = &'a EngageDestination>,
+        unreadable: BTreeSet<ObjectKey>,
+    ) {
+        let table = RouteTable { unreadable, ..RouteTable::build(&self.table.load(), destinations) };
         self.table.store(Arc::new(table));
     }
 }

@@ -107,6 +107,6 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
 }
 
 fn rebuild(routes: &Routes, destinations: &Index<EngageDestination>) {
-    let destinations = destinations.all();
-    routes.replace(destinations.iter().map(AsRef::as_ref));
+    let (readable, unreadable) = (destinations.all(), destinations.unreadable());
+    routes.replace(readable.iter().map(AsRef::as_ref), unreadable);
 }

@@ -78,7 +78,9 @@ async fn what_is_wrong_and_what_cannot_even_be_read_delays_no_other() {
     // Whatever is wrong waits for seconds before it is looked at again; nobody else waits for it.
     assert!(beside_unreadable.max(beside_wrong) < Duration::from_secs(10));
 
-    // Made anew, it is taken in like any other.
+    // An event for what cannot be read is kept by Segment until it can be. Made anew, it is taken in like any other.
+    let (status, body) = cluster.send("a-unreadable", &event("lead-1")).await;
+    assert_eq!((status, body["reason"].as_str()), (503, Some("Unreadable")), "{body}");
     cluster.delete("EngageDestination", "a-unreadable").await;
     served_after(&cluster, "a-unreadable", &whatsapp()).await;
 }
