@@ -72,6 +72,8 @@ fn cases() -> Vec<Case> {
         merge(&mut reference, &names);
         json!({"references": [reference]})
     };
+    let one_definition = "a flow has exactly one definition: set either definition or definitionFrom";
+    let from_config_map = json!({"definitionFrom": {"configMapKeyRef": {"name": "flows", "key": "agent.json"}}});
     let none = json!({});
     vec![
         ed("spec", one_thing, &none, &none, &whatsapp()),
@@ -156,6 +158,12 @@ fn cases() -> Vec<Case> {
             &json!({"phone": {"defaultRegion": "B"}}),
             &json!({"phone": {"defaultRegion": "US"}}),
         ),
+        sf("spec", one_definition, &from_config_map, &none),
+        sf("spec", one_definition, &json!({"definition": null}), &{
+            let mut moved = from_config_map.clone();
+            moved["definition"] = json!(null);
+            moved
+        }),
         sf(
             "spec.references[]",
             "a reference names exactly one thing to look up: set either workflow or taskChannel",

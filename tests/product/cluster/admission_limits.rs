@@ -36,17 +36,21 @@ fn full() -> Vec<Value> {
     let mut flow = flow();
     merge(
         &mut flow["spec"],
-        &json!({"publish": true, "twilio": {"credentialsRef": {
+        &json!({"publish": true, "suspend": true, "deletionPolicy": "Delete", "twilio": {"credentialsRef": {
             "keys": {"accountSid": "a", "authToken": "b", "apiKey": "c", "apiSecret": "d"}}}}),
     );
     merge(&mut flow["spec"]["references"][0], &json!({"workflow": {"workspace": "w"}}));
     merge(&mut flow["spec"]["references"][1], &json!({"taskChannel": {"workspace": "w"}}));
+    let mut from_config_map = flow.clone();
+    from_config_map["spec"].as_object_mut().unwrap().remove("definition");
+    from_config_map["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
     vec![
         with_action(whatsapp(), json!({})),
         with_action(by_position, json!({"whatsapp": {"includeTraits": ["a"]}})),
         with_action(conversation(), json!({})),
         with_action(by_sid, json!({"conversation": {"flowSid": crate::harness::sid("FW", 1)}})),
         flow,
+        from_config_map,
     ]
 }
 

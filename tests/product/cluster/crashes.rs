@@ -64,9 +64,9 @@ async fn killed_before_its_update_was_answered_the_change_is_not_published_twice
     assert_eq!(cluster.get("StudioFlow", "connect-to-agent").await["status"]["publishedRevision"], 2);
 }
 
-/// How often the controller is killed: `ENGAGE_CONTROLLER_KILLS`, or ten times.
+/// How often the controller is killed: `ENGAGE_CONTROLLER_KILLS`, or twenty times.
 fn kills() -> usize {
-    std::env::var("ENGAGE_CONTROLLER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10)
+    std::env::var("ENGAGE_CONTROLLER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
 }
 
 #[tokio::test(flavor = "multi_thread")]
