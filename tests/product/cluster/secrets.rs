@@ -41,9 +41,10 @@ async fn a_secret_that_is_missing_is_named_and_one_that_comes_is_taken_in() {
     eventually("refused", async || cluster.send("welcome", &event("lead-1")).await.0 == 503).await;
 }
 
-/// What a person does to rotate the webhook's secret, and what they have to wait for: the gateway reads a Secret again
-/// within this time.
-const READ_AGAIN_WITHIN: Duration = Duration::from_secs(33);
+/// A Secret that was read this long ago is read again for a signature that does not match; whoever rotates waits as long.
+const READ_AGAIN: Duration = Duration::from_secs(6);
+/// A Secret that everything matches is read again within this time, give or take.
+const REVOKED_WITHIN: Duration = Duration::from_secs(45);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_every_secret_is_rotated_under_traffic_no_event_is_lost_and_none_doubled() {
@@ -62,7 +63,7 @@ async fn while_every_secret_is_rotated_under_traffic_no_event_is_lost_and_none_d
                 let event = event_to(&phone(sending.len()));
                 let (cluster, rotated) = (Arc::clone(&cluster), Arc::clone(&rotated));
                 sending.push(tokio::spawn(async move { settled(&cluster, &event, &rotated).await }));
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
             }
             futures::future::join_all(sending).await
         })
@@ -80,17 +81,15 @@ async fn while_every_secret_is_rotated_under_traffic_no_event_is_lost_and_none_d
         cluster.put_secret("segment", &values).await;
     };
     segment_secret(&format!("{SECRET},new-secret")).await;
-    tokio::time::sleep(READ_AGAIN_WITHIN).await;
+    tokio::time::sleep(READ_AGAIN).await;
     rotated.store(true, Ordering::Release);
     tokio::time::sleep(Duration::from_secs(2)).await;
     segment_secret("new-secret").await;
-    eventually("the old secret is refused", async || {
-        let (status, _) = cluster.send("welcome", &event("lead-1")).await;
-        assert_ne!(status, 0);
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        status == 401
-    })
-    .await;
+    let revoked = Instant::now();
+    while cluster.send("welcome", &event("lead-1")).await.0 != 401 {
+        assert!(revoked.elapsed() < REVOKED_WITHIN, "the old secret is still accepted");
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     over.store(true, Ordering::Release);
     let outcomes: Vec<Value> = segment.await.unwrap().into_iter().map(Result::unwrap).collect();
     assert!(outcomes.len() > 100, "{}", outcomes.len());
