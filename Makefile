@@ -5,10 +5,10 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The parts of `make lint` and `make test`, each a target of its own.
 LINT := check-format check-code check-generated check-dependencies
-TEST := test-build control-plane test-rust test-simulator test-chart test-image
+TEST := test-build control-plane test-rust test-simulator test-dev-cluster test-chart test-image
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint generate build bench chaos parts $(LINT) $(TEST)
+.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos parts $(LINT) $(TEST)
 # Cargo locks its target folder and uses all processors by itself.
 .NOTPARALLEL:
 
@@ -18,6 +18,10 @@ help: ## List the targets
 demo: ## One event from Segment to an agent's task, with the real program: no cluster, no accounts
 	@$(CARGO) build --locked --bin engage-operator --example demo
 	@$(TARGET)/debug/examples/demo
+
+dev-cluster: ## A local API server with the operator and the simulator, and what to try with kubectl; until Ctrl-C
+	@$(CARGO) build --locked --workspace --bins
+	@scripts/dev-cluster
 
 test: $(TEST) ## All tests
 
@@ -33,6 +37,10 @@ test-rust: ## The tests in Rust
 test-simulator: ## The simulator under Twilio's own SDK for Python
 	@$(CARGO) build --locked --workspace --bins
 	ENGAGE_SIMULATOR=$(abspath $(TARGET)/debug/engage-simulator) tests/simulator/sdk/run
+
+test-dev-cluster: ## What `make dev-cluster` prints, run as it stands there
+	@$(CARGO) build --locked --workspace --bins
+	@scripts/dev-cluster --check || { test $$? = 3 && test -z "$$CI"; }
 
 lint: $(LINT) ## All checks of the source
 
@@ -66,6 +74,10 @@ check-dependencies: ## Licences, bans and sources of dependencies; the simulator
 bench: build ## The figures of the README
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/figures
+
+bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; ten minutes
+	$(CARGO) build --locked --release --package engage-simulator
+	benches/cluster
 
 chaos: test-build ## The kill test at length: 200 kills
 	ENGAGE_KILLS=200 $(CARGO) test --locked --test product -- kill::

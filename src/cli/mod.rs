@@ -5,6 +5,7 @@ mod crds;
 mod gateway;
 mod get;
 mod logging;
+mod preview;
 mod run;
 mod signals;
 mod upstream;
@@ -29,6 +30,7 @@ enum Command {
     Gateway(Box<gateway::Gateway>),
     Run(Box<run::Run>),
     Get(get::Get),
+    Preview(preview::Preview),
     Crds(crds::Crds),
 }
 
@@ -40,6 +42,7 @@ impl Cli {
             Command::Gateway(gateway) => gateway.execute(),
             Command::Run(run) => run.execute(),
             Command::Get(get) => get.execute(),
+            Command::Preview(preview) => preview.execute(),
             Command::Crds(crds) => crds.execute(),
         }
     }

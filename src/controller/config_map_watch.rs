@@ -1,5 +1,5 @@
-//! Notices that the ConfigMap which a flow is defined in has changed. Nothing tells of that, since a right to watch ConfigMaps
-//! would be one to read them all; so it is looked at now and then.
+//! Notices that the `ConfigMap` which a flow is defined in has changed. Nothing tells of that, since the right to watch one
+//! would be the right to read them all; so it is looked at now and then.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

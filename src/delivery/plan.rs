@@ -15,8 +15,8 @@ use crate::{
     },
     segment::{Event, MessageId, event::User},
     twilio::{
-        E164,
-        conversations::{NewConversation, NewConversationMessage},
+        E164, Request,
+        conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
         messages::NewMessage,
         sid::FlowSid,
     },
@@ -41,6 +41,22 @@ pub struct ConversationDelivery {
 }
 
 impl Delivery {
+    /// The requests that have its effects, in their order, when nothing stands in the way. What is not known before the account
+    /// has answered is in braces.
+    pub fn requests(&self, account: &str) -> Vec<Request> {
+        match self {
+            Self::Whatsapp(message) => vec![message.request(account)],
+            Self::Conversation(delivery) => {
+                let ConversationDelivery { customer, numbers, flow, conversation, opening } = delivery;
+                let sid = "{ConversationSid}";
+                let mut requests = vec![conversation.request(), studio_webhook(sid, flow.as_str())];
+                requests.extend(numbers.first().map(|number| participant(sid, customer, number)));
+                requests.extend(opening.as_ref().map(|opening| opening.request(sid)));
+                requests
+            }
+        }
+    }
+
     /// Whom it reaches.
     pub const fn recipient(&self) -> &E164 {
         match self {

@@ -110,13 +110,11 @@ impl KubeCluster {
         let written = api.patch(&key.name, &PatchParams::default(), &Patch::Merge(patch)).await;
         // Of one that is gone with its last finalizer, the watch tells.
         let gone = |stored: &StudioFlow| stored.metadata.deletion_timestamp.is_some() && stored.finalizers().is_empty();
-        written
-            .map(|stored| {
-                if !gone(&stored) {
-                    take(&self.flows, stored)
-                }
-            })
-            .map_err(|error| failed::<StudioFlow>(&key, error))
+        let stored = written.map_err(|error| failed::<StudioFlow>(&key, error))?;
+        if !gone(&stored) {
+            take(&self.flows, stored);
+        }
+        Ok(())
     }
 
     /// Tells of a change of `Ready` as an event.

@@ -83,8 +83,8 @@ impl FolderCluster {
         change(&mut self.objects.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes in what the config folder holds now, and has the objects looked at that changed, or whose Secrets or ConfigMaps
-    /// did.
+    /// Takes in what the config folder holds now, and has the objects looked at that changed, or whose Secrets or
+    /// `ConfigMap`s did.
     pub fn take(&self, folder: Objects) -> std::io::Result<()> {
         let Objects { destinations, flows, secrets, config_maps, problems, unusable } = folder;
         self.state.write_problems(&problems)?;

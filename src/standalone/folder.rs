@@ -68,6 +68,14 @@ pub fn read(folder: &Path) -> std::io::Result<Objects> {
     Ok(objects)
 }
 
+/// Reads one file, whatever its name ends in.
+pub fn read_file(file: &Path) -> std::io::Result<Objects> {
+    std::fs::metadata(file)?;
+    let mut objects = Objects::default();
+    objects.read_file(Path::new(""), file);
+    Ok(objects)
+}
+
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -80,9 +80,7 @@ impl StateFolder {
     pub fn admit<K: Stored>(&self, mut object: K) -> io::Result<K> {
         let key = ObjectKey::of(&object);
         let before: Option<K> = self.read(&key)?;
-        let kind = K::kind(&());
-        let own = || uuid::Uuid::new_v5(&UIDS, format!("{kind}/{key}").as_bytes());
-        let uid = object.uid().and_then(|uid| uid.parse().ok()).unwrap_or_else(own).to_string();
+        let uid = uid_of(&object);
         let before = before.filter(|before| before.uid().as_ref() == Some(&uid));
         let generation = match &before {
             Some(before) if before.spec() == object.spec() => before.meta().generation.unwrap_or(1),
@@ -184,6 +182,12 @@ impl StateFolder {
     fn path<K: Stored>(&self, key: &ObjectKey) -> PathBuf {
         self.folder::<K>().join(&key.namespace).join(format!("{}.json", key.name))
     }
+}
+
+/// The uid that an object has, or gets here.
+pub fn uid_of<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    let own = || uuid::Uuid::new_v5(&UIDS, format!("{}/{}", K::kind(&()), ObjectKey::of(object)).as_bytes());
+    object.meta().uid.as_ref().and_then(|uid| uid.parse().ok()).unwrap_or_else(own).to_string()
 }
 
 /// Now, in whole seconds, as such times are stored.

@@ -12,6 +12,7 @@ use url::Url;
 use crate::twilio::{
     credentials::TwilioCredentials,
     error::{ApiError, TwilioError},
+    request::Request,
 };
 
 /// Whole time of one call. Shorter than the eight seconds for which a request of Segment waits for its delivery.
@@ -64,6 +65,12 @@ pub enum BaseUrlError {
     Scheme(String),
 }
 
+impl Default for BaseUrls {
+    fn default() -> Self {
+        Self(Self::DEFAULT.into())
+    }
+}
+
 impl BaseUrls {
     /// Twilio's own hosts.
     pub const DEFAULT: &'static str = "https://{product}.twilio.com";
@@ -82,7 +89,7 @@ impl BaseUrls {
         Ok(Self(text.trim_end_matches('/').into()))
     }
 
-    fn of(&self, product: Product) -> String {
+    pub(super) fn of(&self, product: Product) -> String {
         self.0.replace(Self::PLACEHOLDER, product.host_label())
     }
 }
@@ -150,6 +157,12 @@ impl TwilioClient {
         form: &[(&str, &str)],
     ) -> Result<T, TwilioError> {
         self.send(self.request(Method::POST, product, path).form(form)).await
+    }
+
+    /// Sends a request that was made before.
+    pub async fn perform<T: DeserializeOwned>(&self, request: &Request) -> Result<T, TwilioError> {
+        let Request { product, path, form } = request;
+        self.send(self.request(Method::POST, *product, path).form(form)).await
     }
 
     /// Deletes one thing.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::twilio::{
-    E164, Product, TwilioClient, TwilioError,
+    E164, Product, Request, TwilioClient, TwilioError,
     sid::{ContentSid, ConversationSid, FlowSid},
 };
 
@@ -112,8 +112,8 @@ pub struct NewConversation {
 }
 
 impl NewConversation {
-    /// The form fields, in the order in which they are sent. A timer needs `State` beside it (error 50382).
-    pub fn form(&self) -> Vec<(&'static str, String)> {
+    /// The request that makes it. A timer needs `State` beside it (error 50382).
+    pub fn request(&self) -> Request {
         let mut form = vec![
             ("UniqueName", self.unique_name.clone()),
             ("FriendlyName", self.friendly_name.clone()),
@@ -123,7 +123,7 @@ impl NewConversation {
             form.push(("State", "active".into()));
             form.push(("Timers.Closed", format!("PT{}S", self.close_after)));
         }
-        form
+        Request { product: Product::Conversations, path: "/v1/Conversations".to_owned(), form }
     }
 }
 
@@ -138,20 +138,37 @@ pub struct NewConversationMessage {
 }
 
 impl NewConversationMessage {
-    /// The form fields, in the order in which they are sent.
-    pub fn form(&self) -> Vec<(&'static str, String)> {
+    /// The request that sends it in that conversation.
+    pub fn request(&self, conversation: &str) -> Request {
         let mut form = vec![("ContentSid", self.content.to_string())];
         if let Some(variables) = &self.content_variables {
             form.push(("ContentVariables", variables.clone()));
         }
         form.push(("Attributes", self.attributes.clone()));
-        form
+        part_of(conversation, "Messages", form)
     }
+}
+
+/// The request that lets replies in a conversation start `flow`.
+pub fn studio_webhook(conversation: &str, flow: &str) -> Request {
+    let form = vec![("Target", "studio".to_owned()), ("Configuration.FlowSid", flow.to_owned())];
+    part_of(conversation, "Webhooks", form)
+}
+
+/// The request that adds the customer, who talks to our number `proxy`.
+pub fn participant(conversation: &str, customer: &E164, proxy: &E164) -> Request {
+    let form =
+        vec![("MessagingBinding.Address", customer.whatsapp()), ("MessagingBinding.ProxyAddress", proxy.whatsapp())];
+    part_of(conversation, "Participants", form)
+}
+
+fn part_of(conversation: &str, part: &str, form: Vec<(&'static str, String)>) -> Request {
+    Request { product: Product::Conversations, path: format!("/v1/Conversations/{conversation}/{part}"), form }
 }
 
 impl TwilioClient {
     pub async fn create_conversation(&self, conversation: &NewConversation) -> Result<Conversation, TwilioError> {
-        self.post_owned(Product::Conversations, "/v1/Conversations", conversation.form()).await
+        self.perform(&conversation.request()).await
     }
 
     /// The conversation of that unique name, if there is one.
@@ -184,8 +201,7 @@ impl TwilioClient {
         sid: &ConversationSid,
         flow: &FlowSid,
     ) -> Result<ConversationWebhook, TwilioError> {
-        let form = [("Target", "studio"), ("Configuration.FlowSid", flow.as_str())];
-        self.post(Product::Conversations, &format!("/v1/Conversations/{sid}/Webhooks"), &form).await
+        self.perform(&studio_webhook(sid.as_str(), flow.as_str())).await
     }
 
     pub async fn delete_conversation_webhook(&self, sid: &ConversationSid, webhook: &str) -> Result<(), TwilioError> {
@@ -202,10 +218,7 @@ impl TwilioClient {
         customer: &E164,
         proxy: &E164,
     ) -> Result<Participant, TwilioError> {
-        let (address, proxy_address) = (customer.whatsapp(), proxy.whatsapp());
-        let form =
-            [("MessagingBinding.Address", address.as_str()), ("MessagingBinding.ProxyAddress", proxy_address.as_str())];
-        self.post(Product::Conversations, &format!("/v1/Conversations/{sid}/Participants"), &form).await
+        self.perform(&participant(sid.as_str(), customer, proxy)).await
     }
 
     pub async fn participants(&self, sid: &ConversationSid) -> Result<Vec<Participant>, TwilioError> {
@@ -219,21 +232,11 @@ impl TwilioClient {
         sid: &ConversationSid,
         message: &NewConversationMessage,
     ) -> Result<ConversationMessage, TwilioError> {
-        self.post_owned(Product::Conversations, &format!("/v1/Conversations/{sid}/Messages"), message.form()).await
+        self.perform(&message.request(sid.as_str())).await
     }
 
     pub async fn conversation_messages(&self, sid: &ConversationSid) -> Result<Vec<ConversationMessage>, TwilioError> {
         self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Messages"), &[("PageSize", "100")]).await
-    }
-
-    async fn post_owned<T: serde::de::DeserializeOwned>(
-        &self,
-        product: Product,
-        path: &str,
-        form: Vec<(&'static str, String)>,
-    ) -> Result<T, TwilioError> {
-        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.post(product, path, &form).await
     }
 }
 

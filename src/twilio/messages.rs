@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use serde::Deserialize;
 
 use crate::twilio::{
-    E164, Product, TwilioClient, TwilioError,
+    E164, Product, Request, TwilioClient, TwilioError,
     sid::{ContentSid, MessagingServiceSid},
 };
 
@@ -56,32 +56,33 @@ pub struct NewMessage {
 }
 
 impl NewMessage {
-    /// The form fields, in the order in which they are sent.
-    pub fn form(&self) -> Vec<(&'static str, String)> {
+    /// The request that sends it from `account`.
+    pub fn request(&self, account: &str) -> Request {
+        let Self { to, messaging_service, content, content_variables } = self;
         let mut form = vec![
-            ("To", self.to.whatsapp()),
-            ("MessagingServiceSid", self.messaging_service.to_string()),
-            ("ContentSid", self.content.to_string()),
+            ("To", to.whatsapp()),
+            ("MessagingServiceSid", messaging_service.to_string()),
+            ("ContentSid", content.to_string()),
         ];
-        if let Some(variables) = &self.content_variables {
-            form.push(("ContentVariables", variables.clone()));
-        }
-        form
+        form.extend(content_variables.clone().map(|variables| ("ContentVariables", variables)));
+        Request { product: Product::Api, path: messages_path(account), form }
     }
+}
+
+fn messages_path(account: &str) -> String {
+    format!("/2010-04-01/Accounts/{account}/Messages.json")
 }
 
 impl TwilioClient {
     /// Sends a template.
     pub async fn create_message(&self, message: &NewMessage) -> Result<Message, TwilioError> {
-        let form = message.form();
-        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        self.post(Product::Api, &self.messages_path(), &form).await
+        self.perform(&message.request(self.account().as_str())).await
     }
 
     /// The messages to one WhatsApp recipient that were made in the last `age`, by Twilio's own clock. No date is asked for:
     /// `date_sent`, the only one that can be, is null for a while. Stops at the first page whose rows are all older.
     pub async fn messages_to(&self, to: &E164, age: Duration) -> Result<Vec<Message>, TwilioError> {
-        let path = self.messages_path();
+        let path = messages_path(self.account().as_str());
         let to = to.whatsapp();
         let query = [("To", to.as_str()), ("PageSize", "100")];
         let (mut page, date): (MessagePage, _) = self.get_timed(Product::Api, &path, &query).await?;
@@ -100,9 +101,5 @@ impl TwilioClient {
         }
         let problem = "more messages to one recipient than are looked through".to_owned();
         Err(TwilioError::NotUnderstood { status: 200, problem })
-    }
-
-    fn messages_path(&self) -> String {
-        format!("/2010-04-01/Accounts/{}/Messages.json", self.account())
     }
 }

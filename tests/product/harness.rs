@@ -372,12 +372,16 @@ impl World {
         }
     }
 
+    /// All metrics as text.
+    pub async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.admin_port);
+        self.http.get(url).send().await.unwrap().text().await.unwrap()
+    }
+
     /// A metric's value; several series of it are added up.
     pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
-        let text = self.http.get(format!("http://127.0.0.1:{}/metrics", self.admin_port)).send().await.unwrap();
-        text.text()
+        self.metrics()
             .await
-            .unwrap()
             .lines()
             .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])))
             .filter(|line| labels.iter().all(|(label, value)| line.contains(&format!("{label}=\"{value}\""))))

@@ -163,3 +163,64 @@ async fn a_draft_serves_nobody_until_it_is_published() {
     world.reason("ed", "agent", "Ready", "Ready").await;
     assert_eq!(world.sim.state().flows.len(), 1);
 }
+
+fn to_be_deleted() -> serde_json::Value {
+    let mut flow = flow();
+    flow["spec"]["deletionPolicy"] = json!("Delete");
+    flow
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flow_goes_with_its_file_when_it_is_to_be_deleted_although_the_secret_goes_too() {
+    let mut world = World::ready(&[to_be_deleted()]).await;
+    world.remove("StudioFlow", "connect-to-agent");
+    std::fs::remove_file(world.config().join("secrets.yaml")).unwrap();
+    eventually("the flow is deleted", || world.sim.state().flows.is_empty()).await;
+    eventually("the resource is gone", || world.get("sf", "connect-to-agent").is_none()).await;
+    // Taken away while nobody looked, and there again before it was gone.
+    world.write("secrets.yaml", &crate::harness::secrets());
+    world.apply(&to_be_deleted());
+    world.reason("StudioFlow", "connect-to-agent", "Ready", "Ready").await;
+    let first = world.sim.state().flows[0].sid.clone();
+    assert!(world.terminate().success());
+    world.remove("StudioFlow", "connect-to-agent");
+    world.sim.set_faults(vec![FaultRule::on("flows.delete", FaultKind::ErrorBefore { status: 503 }).times(3)]);
+    world.start().await;
+    world.apply(&to_be_deleted());
+    eventually("another flow takes its place", || {
+        let flows = world.sim.state().flows;
+        flows.len() == 1 && flows[0].sid != first
+    })
+    .await;
+    world.reason("StudioFlow", "connect-to-agent", "Ready", "Ready").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_removed_while_nothing_ran_is_gone_at_the_next_start() {
+    let mut world = World::ready(&[flow()]).await;
+    assert!(world.terminate().success());
+    world.remove("StudioFlow", "connect-to-agent");
+    world.start().await;
+    assert_eq!(world.get("sf", "connect-to-agent"), None);
+    assert_eq!(world.sim.state().flows.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_in_a_config_map_of_the_folder_is_taken_in_as_it_changes() {
+    let mut flow = flow();
+    let mut definition = flow["spec"].as_object_mut().unwrap().remove("definition").unwrap();
+    flow["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
+    let world = World::with(&[flow]).await;
+    world.reason("StudioFlow", "connect-to-agent", "ResolvedRefs", "ConfigMapNotFound").await;
+    let config_map = |definition: &serde_json::Value| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flows", "namespace": "marketing"},
+            "data": {"agent.json": definition.to_string()}})
+    };
+    world.apply(&config_map(&definition));
+    world.reason("StudioFlow", "connect-to-agent", "Ready", "Ready").await;
+    let states = definition["states"].as_array_mut().unwrap();
+    let message = states.iter_mut().find(|state| state["type"] == "send-message").unwrap();
+    message["properties"]["body"] = json!("Changed in git");
+    world.apply(&config_map(&definition));
+    eventually("the changed definition is published", || world.sim.state().flows[0].revisions.len() == 2).await;
+}

@@ -39,10 +39,11 @@ async fn a_definition_is_taken_from_a_config_map_when_it_comes_and_when_it_chang
         }
     });
     put(&cluster, &definition).await;
-    cluster.until("the changed definition is published", Duration::from_secs(60), || {
-        let published = cluster.sim.state().flows[0].latest_published().map(|it| it.definition.to_string());
-        published.is_some_and(|text| text.contains("Changed in git"))
-    })
-    .await;
+    cluster
+        .until("the changed definition is published", Duration::from_mins(1), || {
+            let published = cluster.sim.state().flows[0].latest_published().map(|it| it.definition.to_string());
+            published.is_some_and(|text| text.contains("Changed in git"))
+        })
+        .await;
     assert_eq!(cluster.sim.state().flows[0].revisions.len(), 2);
 }

@@ -15,6 +15,7 @@ mod flows;
 mod leadership;
 mod scale;
 mod secrets;
+mod suspicion;
 mod whole_path;
 mod world;
 

@@ -1,0 +1,232 @@
+//! `engage-operator preview`: what would become of an event, and the exact requests. Nothing is sent and nobody is asked.
+
+use std::{
+    collections::BTreeSet,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    api::{EngageDestination, ObjectKey},
+    delivery::{
+        destination::{Action, Destination, FlowSource, NAME_TRAIT},
+        outcome::Final,
+        plan::{plan, select},
+    },
+    segment::{Event, body::Body},
+    standalone::{folder, state::uid_of},
+    twilio::{BaseUrls, Request, sid::FlowSid},
+};
+
+/// Print what would become of an event, and the exact requests to Twilio. Nothing is sent.
+///
+/// Traits come from the event and from --traits, as they would from the profile; what is in neither counts as missing there.
+/// The UniqueName of a conversation follows from metadata.uid: without one in the file it is the one that `run` gives.
+/// Exit code 0 when every event would be sent or suppressed, 1 when one would be rejected or something is wrong with the files.
+#[derive(Debug, Args)]
+pub struct Preview {
+    /// File with the EngageDestination, as YAML; may hold other resources too.
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+
+    /// Name of the destination, when the file has several.
+    #[arg(long)]
+    name: Option<String>,
+
+    /// File with the event as Segment sends it, or an array of events; `-` is standard input.
+    #[arg(short, long, value_name = "FILE")]
+    event: PathBuf,
+
+    /// File with the traits of the profile: a JSON object, or the answer of the Profile API.
+    #[arg(short, long, value_name = "FILE")]
+    traits: Option<PathBuf>,
+
+    /// SID of the flow, when the destination names a StudioFlow.
+    #[arg(long, value_name = "SID", default_value = "FW00000000000000000000000000000000")]
+    flow_sid: FlowSid,
+
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// What would become of one event.
+struct Previewed {
+    message_id: String,
+    /// Traits that nothing brings.
+    missing: Vec<String>,
+    result: Result<Vec<Request>, Final>,
+}
+
+/// The account is in the Secret, which is not read.
+const ACCOUNT: &str = "{AccountSid}";
+
+impl Preview {
+    pub fn execute(self) -> anyhow::Result<()> {
+        let (key, resource) = destination(&self.file, self.name.as_deref())?;
+        let destination = Destination::compile(&resource.spec).map_err(|problems| {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!("EngageDestination {key}: {}", problems.join("; "))
+        })?;
+        let profile = self.traits.as_deref().map(traits).transpose()?.unwrap_or_default();
+        let uid = uid_of(&resource);
+        let text = read(&self.event)?;
+        let body = Body::parse(&text).with_context(|| format!("--event {}", self.event.display()))?;
+        let mut previewed = Vec::new();
+        for raw in body.events() {
+            let event = Event::parse(raw.get()).with_context(|| format!("--event {}", self.event.display()))?;
+            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid));
+        }
+        let mut out = std::io::stdout().lock();
+        let printed = match self.output {
+            Output::Text => print(&mut out, &key, &previewed),
+            Output::Json => writeln!(out, "{:#}", previewed.iter().map(as_json).collect::<Value>()),
+        };
+        // A closed pipe is the reader's business.
+        if let Err(error) = printed
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            return Err(error.into());
+        }
+        let rejected = previewed.iter().filter(|event| matches!(event.result, Err(Final::Rejected { .. }))).count();
+        if rejected > 0 {
+            bail!("{rejected} of {} events would be rejected", previewed.len());
+        }
+        Ok(())
+    }
+}
+
+fn preview(
+    destination: &Destination,
+    uid: &str,
+    event: &Event,
+    profile: &Map<String, Value>,
+    flow: &FlowSid,
+) -> Previewed {
+    let message_id = event.message_id.to_string();
+    if let Some(outcome) = select(destination, event, Timestamp::now()) {
+        return Previewed { message_id, missing: Vec::new(), result: Err(outcome) };
+    }
+    let mut traits = Map::new();
+    let mut missing = BTreeSet::new();
+    for name in &destination.traits {
+        match event.trait_value(name).or_else(|| profile.get(name).filter(|value| !value.is_null())) {
+            Some(value) => drop(traits.insert(name.clone(), value.clone())),
+            None if name == NAME_TRAIT => {}
+            None => drop(missing.insert(name.clone())),
+        }
+    }
+    let flow = match &destination.action {
+        Action::Conversation(action) => Some(match &action.flow {
+            FlowSource::Sid(sid) => sid,
+            FlowSource::StudioFlow(_) => flow,
+        }),
+        Action::Whatsapp(_) => None,
+    };
+    let result = plan(destination, uid, event, &traits, flow).map(|delivery| delivery.requests(ACCOUNT));
+    Previewed { message_id, missing: missing.into_iter().collect(), result }
+}
+
+/// The destination of that name, or the only one.
+fn destination(file: &Path, name: Option<&str>) -> anyhow::Result<(ObjectKey, EngageDestination)> {
+    let objects = folder::read_file(file).with_context(|| format!("--file {}", file.display()))?;
+    let known = objects.destinations.keys().map(|key| key.name.clone()).collect::<Vec<_>>().join(", ");
+    let mut found: Vec<_> =
+        objects.destinations.into_iter().filter(|(key, _)| name.is_none_or(|name| key.name == name)).collect();
+    match (found.len(), objects.problems.first()) {
+        (1, _) => Ok(found.remove(0)),
+        (_, Some(problem)) => bail!("{problem}"),
+        (0, None) if known.is_empty() => bail!("{}: no EngageDestination in it", file.display()),
+        (0, None) => bail!("{}: no EngageDestination of that name; there are {known}", file.display()),
+        (_, None) => bail!("{}: several EngageDestinations; say which with --name: {known}", file.display()),
+    }
+}
+
+fn traits(file: &Path) -> anyhow::Result<Map<String, Value>> {
+    let wrong = || format!("--traits {}", file.display());
+    let json: Value = serde_json::from_slice(&read(file)?).with_context(wrong)?;
+    match json {
+        Value::Object(mut fields) => match fields.remove("traits") {
+            Some(Value::Object(traits)) => Ok(traits),
+            Some(other) => {
+                fields.insert("traits".to_owned(), other);
+                Ok(fields)
+            }
+            None => Ok(fields),
+        },
+        _ => bail!("{}: not a JSON object", wrong()),
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin().read_to_end(&mut text)?;
+    } else {
+        text = std::fs::read(file).with_context(|| file.display().to_string())?;
+    }
+    Ok(text)
+}
+
+fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std::io::Result<()> {
+    for (index, Previewed { message_id, missing, result }) in previewed.iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        write!(out, "{key}, event {message_id}: ")?;
+        if !missing.is_empty() {
+            write!(out, "(missing: {}) ", missing.join(", "))?;
+        }
+        match result {
+            Ok(requests) => {
+                writeln!(out, "{} request{}", requests.len(), if requests.len() == 1 { "" } else { "s" })?;
+                for request in requests {
+                    writeln!(out, "\nPOST {}", request.url(&BaseUrls::default()))?;
+                    let width = request.form.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+                    for (name, value) in &request.form {
+                        writeln!(out, "  {name:width$}  {value}")?;
+                    }
+                }
+            }
+            Err(outcome) => {
+                let (word, detail) =
+                    outcome.reason().map_or(("", ""), |reason| (reason.word.as_str(), reason.detail.as_str()));
+                writeln!(out, "{}, {word}: {detail}", outcome.kind().as_str())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn as_json(previewed: &Previewed) -> Value {
+    let Previewed { message_id, missing, result } = previewed;
+    match result {
+        Ok(requests) => json!({
+            "messageId": message_id,
+            "missingTraits": missing,
+            "requests": requests.iter().map(|request| {
+                let form: Map<String, Value> =
+                    request.form.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+                json!({"method": "POST", "url": request.url(&BaseUrls::default()), "form": form})
+            }).collect::<Vec<_>>(),
+        }),
+        Err(outcome) => json!({
+            "messageId": message_id,
+            "missingTraits": missing,
+            "outcome": outcome.kind().as_str(),
+            "reason": outcome.reason().map(|reason| reason.word.clone()),
+            "detail": outcome.reason().map(|reason| reason.detail.clone()),
+        }),
+    }
+}

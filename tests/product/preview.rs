@@ -1,0 +1,94 @@
+//! What `preview` prints is what is sent.
+
+use std::{fs, process::Command};
+
+use serde_json::{Map, Value, json};
+
+use crate::harness::{World, conversation, destination, event_to, flow, phone, whatsapp};
+
+/// The program's answer: exit code, standard output and standard error.
+fn preview(world: &World, destination: &Value, event: &Value, arguments: &[&str]) -> (i32, String, String) {
+    let write = |name: &str, json: &Value| {
+        let path = world.folder.path().join(name);
+        fs::write(&path, json.to_string()).unwrap();
+        path
+    };
+    let output = Command::new(env!("CARGO_BIN_EXE_engage-operator"))
+        .args(["preview", "--file", write("destination.json", destination).as_os_str().to_str().unwrap()])
+        .arg("--event")
+        .arg(write("event.json", event))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_requests_are_those_that_twilio_gets() {
+    let destinations = [destination("welcome", &whatsapp()), destination("agent", &conversation())];
+    let world = World::ready(&[&[flow()], destinations.as_slice()].concat()).await;
+    let flow_sid = world.sim.state().flows[0].sid.clone();
+    for (number, resource) in destinations.iter().enumerate() {
+        let name = resource["metadata"]["name"].as_str().unwrap();
+        let event = event_to(&phone(number));
+        let (code, printed, error) = preview(&world, resource, &event, &["-o", "json", "--flow-sid", &flow_sid]);
+        assert_eq!(code, 0, "{error}");
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        world.sim.clear_requests();
+        assert_eq!(world.send(name, &event).await.status, 200);
+        let sent: Vec<(String, Map<String, Value>)> = world
+            .sim
+            .requests()
+            .into_iter()
+            .filter(|request| request.method == "POST")
+            .map(|request| {
+                let form = request.form.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                (request.path, form)
+            })
+            .collect();
+        let previewed: Vec<(String, Map<String, Value>)> = printed[0]["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|request| {
+                let url = request["url"].as_str().unwrap();
+                let path = &url["https://".len()..];
+                (path[path.find('/').unwrap()..].to_owned(), request["form"].as_object().unwrap().clone())
+            })
+            .collect();
+        assert_eq!(previewed.len(), sent.len(), "{previewed:?} {sent:?}");
+        for ((printed_path, printed_form), (path, form)) in previewed.iter().zip(&sent) {
+            // The account and the conversation are known only when the account is asked.
+            let parts = printed_path.split('/').zip(path.split('/'));
+            assert!(
+                parts.into_iter().all(|(printed, sent)| printed.starts_with('{') || printed == sent),
+                "{printed_path} {path}"
+            );
+            assert_eq!(printed_form, form);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_not_be_sent_says_why_and_what_is_wrong_is_named() {
+    let world = World::with(&[]).await;
+    let mut resource = destination("welcome", &whatsapp());
+    let nobody = json!({"type": "track", "event": "x", "messageId": "m-1", "userId": "u"});
+    let (code, out, _) = preview(&world, &resource, &nobody, &[]);
+    assert_eq!(code, 1);
+    assert!(out.contains("(missing: first_name, phone, plan) rejected, NoPhone"), "{out}");
+    let profile = world.folder.path().join("profile.json");
+    fs::write(&profile, json!({"traits": {"phone": phone(1), "first_name": "Ana"}}).to_string()).unwrap();
+    let (code, out, _) = preview(&world, &resource, &nobody, &["--traits", profile.to_str().unwrap()]);
+    assert_eq!(code, 0);
+    assert!(out.contains("ContentVariables     {\"1\":\"Ana\",\"2\":\"starter\"}"), "{out}");
+    let identify = json!({"type": "identify", "messageId": "m-2"});
+    let (code, out, _) = preview(&world, &resource, &identify, &[]);
+    assert_eq!((code, out.contains("suppressed, NotTrack")), (0, true), "{out}");
+    let (code, _, error) = preview(&world, &resource, &nobody, &["--name", "another"]);
+    assert!(code == 1 && error.contains("there are welcome"), "{error}");
+    resource["spec"]["when"] = json!("event.");
+    let (code, _, error) = preview(&world, &resource, &nobody, &[]);
+    assert!(code == 1 && error.contains("spec.when"), "{error}");
+}
