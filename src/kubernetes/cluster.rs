@@ -30,7 +30,10 @@ use crate::{
         reasons::condition as reasons,
         secret::SecretData,
     },
-    controller::{Cluster, ClusterError, ConfigMapData, Programmed},
+    controller::{
+        Cluster, ClusterError, ConfigMapData, Programmed,
+        driver::{ObjectRef, Waker},
+    },
     delivery::credentials::{SecretError, SecretSource},
 };
 
@@ -57,19 +60,22 @@ pub struct KubeCluster {
     secrets: SecretReader,
     recorder: Recorder,
     leadership: Leadership,
+    wake: Waker,
     pub destinations: Index<EngageDestination>,
     pub flows: Index<StudioFlow>,
     pub gateway: GatewayPresence,
 }
 
 impl KubeCluster {
-    pub fn new(client: Client, identity: String, leadership: Leadership) -> Self {
+    /// Destinations are woken by `wake` when the flow that they refer to is written.
+    pub fn new(client: Client, identity: String, leadership: Leadership, wake: Waker) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(identity) };
         Self {
             secrets: SecretReader(client.clone()),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             leadership,
+            wake,
             destinations: Index::default(),
             flows: Index::default(),
             gateway: GatewayPresence::default(),
@@ -216,6 +222,10 @@ impl Cluster for KubeCluster {
         }
         let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
+        // The watch says nothing of what is known here already.
+        for destination in self.referring_to(&key) {
+            let _ = self.wake.send(ObjectRef::Destination(destination));
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use super::{
     SOON,
     world::{Cluster, eventually},
 };
-use crate::harness::{NAMESPACE, destination, event, flow, merge, sid, whatsapp};
+use crate::harness::{NAMESPACE, conversation, destination, event, flow, merge, sid, whatsapp};
 
 /// Applies a destination, and gives the time until an event for it is sent.
 async fn served_after(cluster: &Cluster, name: &str, action: &Value) -> Duration {
@@ -149,4 +149,27 @@ async fn a_status_speaks_of_the_spec_that_it_was_made_for() {
     cluster.apply(&labelled).await.unwrap();
     tokio::time::sleep(Duration::from_secs(2)).await;
     observed(4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_waits_for_its_flow_is_ready_as_soon_as_the_flow_is() {
+    let Some((cluster, _controller)) = Cluster::running().await else { return };
+    let mut slowest = Duration::ZERO;
+    for n in 0..8 {
+        let (agent, flow_name) = (format!("agent-{n}"), format!("flow-{n}"));
+        let mut action = conversation();
+        action["conversation"]["flowRef"]["name"] = json!(flow_name);
+        cluster.apply(&destination(&agent, &action)).await.unwrap();
+        cluster.reason("EngageDestination", &agent, "Ready", "FlowNotFound", SOON).await;
+        let mut flow = flow();
+        merge(&mut flow, &json!({"metadata": {"name": flow_name}, "spec": {"friendlyName": flow_name}}));
+        cluster.apply(&flow).await.unwrap();
+        cluster.reason("StudioFlow", &flow_name, "Ready", "Ready", SOON).await;
+        let begin = Instant::now();
+        cluster.reason("EngageDestination", &agent, "Ready", "Ready", SOON).await;
+        slowest = slowest.max(begin.elapsed());
+    }
+    // It looks by itself every fifteen seconds; nobody should have to wait for that.
+    let _ = writeln!(std::io::stderr(), "a flow's destination is ready {} ms after it at most", slowest.as_millis());
+    assert!(slowest < Duration::from_secs(8), "{slowest:?}");
 }
