@@ -127,7 +127,7 @@ fn without_ages(table: &str) -> String {
     let mut rows: Vec<Vec<String>> = table.lines().map(cells).collect();
     let age = rows[0].iter().position(|name| name == "AGE").unwrap();
     for row in &mut rows[1..] {
-        row[age] = "-".to_owned();
+        "-".clone_into(&mut row[age]);
     }
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..starts.len()).map(width).collect();

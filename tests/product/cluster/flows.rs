@@ -72,8 +72,8 @@ async fn an_edit_in_the_console_is_reported_told_of_and_put_back() {
     let Some((cluster, _controller)) = with_flow().await else { return };
     let before = cluster.sim.state().flows[0].clone();
     let mut edited = (*before.revisions[0].definition).clone();
-    let states = edited["states"].as_array_mut().unwrap();
-    let message = states.iter_mut().find(|state| state["type"] == "send-message").unwrap();
+    let widgets = edited["states"].as_array_mut().unwrap();
+    let message = widgets.iter_mut().find(|state| state["type"] == "send-message").unwrap();
     let widget = message["name"].clone();
     message["properties"]["body"] = json!("Edited by hand");
     cluster.sim.edit_flow(&before.sid, Some(edited), "published");
@@ -81,8 +81,7 @@ async fn an_edit_in_the_console_is_reported_told_of_and_put_back() {
     let live = cluster.sim.state().flows[0].latest_published().unwrap().clone();
     assert_eq!(live.definition, before.revisions[0].definition);
     eventually("it is reported", async || {
-        let status = &cluster.get("StudioFlow", "connect-to-agent").await["status"];
-        status["revision"] == 3
+        cluster.get("StudioFlow", "connect-to-agent").await["status"]["revision"] == 3
     })
     .await;
     let status = cluster.get("StudioFlow", "connect-to-agent").await["status"].clone();

@@ -9,15 +9,15 @@ use super::{
     SOON,
     world::{Cluster, eventually},
 };
-use crate::harness::{LEAD_1, OUR_NUMBERS, conversation, destination, event, flow};
+use crate::harness::{LEAD_1, OUR_NUMBERS, conversation, destination, event, flow, merge};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_applied_becomes_ready_and_an_event_reaches_an_agent_and_then_nothing_is_written() {
     let Some((cluster, _controller)) = Cluster::running().await else { return };
-    cluster.apply(&destination("agent", &conversation())).await.unwrap();
-    let mut flow = flow();
-    flow["spec"]["resyncInterval"] = json!("10m");
-    cluster.apply(&flow).await.unwrap();
+    let mut agent = conversation();
+    merge(&mut agent, &json!({"resyncInterval": "5s"}));
+    cluster.apply(&destination("agent", &agent)).await.unwrap();
+    cluster.apply(&flow()).await.unwrap();
     cluster.reason("StudioFlow", "connect-to-agent", "Ready", "Ready", SOON).await;
     cluster.reason("EngageDestination", "agent", "Ready", "Ready", SOON).await;
     let object = cluster.get("EngageDestination", "agent").await;
@@ -41,7 +41,12 @@ async fn what_is_applied_becomes_ready_and_an_event_reaches_an_agent_and_then_no
     };
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = versions().await;
-    tokio::time::sleep(Duration::from_secs(8)).await;
+    cluster.sim.clear_requests();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    // Both were looked at again, more than once, and found as they were.
+    for operation in ["senders.list", "flows.fetch"] {
+        assert!(!cluster.sim.requests_of(operation).is_empty(), "{operation}");
+    }
     assert_eq!(before, versions().await);
 
     // Taken out of the cluster, it is no longer served.
