@@ -80,8 +80,8 @@ bench-cluster: build ## The figures of the README on an API server, with a thous
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/cluster
 
-chaos: test-build ## The kill test at length: 200 kills
-	ENGAGE_KILLS=200 $(CARGO) test --locked --test product -- kill::
+chaos: test-build ## The kill tests at length: 200 kills of the gateway, 200 of the controller
+	ENGAGE_KILLS=200 ENGAGE_CONTROLLER_KILLS=200 $(CARGO) test --locked --test product -- kill:: cluster::crashes
 
 generate: ## Write crds/ anew from the types in src/api, and what is made of it and of the chart
 	@$(CARGO) build --locked --bin engage-operator
