@@ -47,16 +47,16 @@ writes='create update patch delete deletecollection'
 
 # What both roles have in a namespace that they serve, and no more.
 rights_in() {
-    test_that "the controller reads both kinds in $1" may controller "$1" 'get list watch' "$destinations $flows"
-    test_that '… writes their status' may controller "$1" 'get update patch' "$destinations:status $flows:status"
-    test_that "… and flows, for their finalizer" may controller "$1" patch "$flows"
+    test_that "the controller follows both kinds in $1" may controller "$1" 'list watch' "$destinations $flows"
+    test_that '… writes their status' may controller "$1" update "$destinations:status $flows:status"
+    test_that '… and flows, for their finalizer' may controller "$1" patch "$flows"
     test_that '… and nothing else of them' may_not controller "$1" 'create update delete deletecollection' "$destinations $flows"
     test_that '… above all no destination' may_not controller "$1" patch "$destinations"
     test_that '… reads Secrets and ConfigMaps by name' may controller "$1" get 'secrets configmaps secrets/twilio configmaps/flow'
     test_that '… and neither lists, watches nor writes them' may_not controller "$1" "list watch $writes" 'secrets configmaps'
     test_that '… writes Events and does not read them' may controller "$1" 'create patch' "$events"
     test_that '… and does not read or delete them' may_not controller "$1" 'get list watch delete update' "$events events"
-    test_that "the gateway reads destinations in $1" may gateway "$1" 'get list watch' "$destinations"
+    test_that "the gateway follows destinations in $1" may gateway "$1" 'list watch' "$destinations"
     test_that '… and writes nothing of our kinds' may_not gateway "$1" "$writes" "$destinations $destinations:status $flows $flows:status"
     test_that '… does not read flows or ConfigMaps' may_not gateway "$1" 'get list watch' "$flows configmaps"
     test_that '… reads Secrets by name' may gateway "$1" get 'secrets secrets/twilio'
@@ -68,10 +68,10 @@ rights_in() {
 none_of_both() { may_not controller "$@" && may_not gateway "$@"; }
 
 rights_in_own_namespace() {
-    test_that 'the controller leads by its own Lease' may controller "$own" 'get update patch' "$leases/engage-operator-controller"
+    test_that 'the controller leads by its own Lease' may controller "$own" 'get update' "$leases/engage-operator-controller"
     test_that "… and only reads the gateway's" may controller "$own" get "$leases/engage-operator-gateway"
     test_that '… which it neither changes nor deletes' may_not controller "$own" 'update patch delete' "$leases/engage-operator-gateway"
-    test_that 'the gateway renews its own Lease' may gateway "$own" 'get update patch' "$leases/engage-operator-gateway"
+    test_that 'the gateway renews its own Lease' may gateway "$own" patch "$leases/engage-operator-gateway"
     test_that "… and has nothing of the controller's" may_not gateway "$own" 'get update patch delete' "$leases/engage-operator-controller"
     test_that 'both make their Lease' both_may "$own" create "$leases"
     test_that '… and see no other' none_of_both "$own" 'get list watch update patch delete' "$leases $leases/another"
