@@ -1,15 +1,15 @@
 //! What people read with `kubectl`: the explanation of every field, and the columns of `get`. The golden files are written
 //! anew by `UPDATE_GOLDEN=1 cargo test --test product -- cluster::explain`.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
 use super::{
-    SOON, control_plane,
+    SOON,
     world::{Cluster, eventually},
 };
-use crate::harness::{NAMESPACE, conversation, destination, flow, merge, sid, whatsapp};
+use crate::harness::{conversation, destination, flow, merge, sid, whatsapp};
 
 /// Compares with the golden file of that name, or writes it.
 fn assert_golden(name: &str, text: &str) {
@@ -23,25 +23,16 @@ fn assert_golden(name: &str, text: &str) {
     assert!(golden == text, "{} is another: run with UPDATE_GOLDEN=1 if that is meant\n{text}", path.display());
 }
 
-/// What `kubectl` prints; `None` when it fails.
-fn kubectl(cluster: &Cluster, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(control_plane::assets().unwrap().join("kubectl"))
-        .env("KUBECONFIG", cluster.plane.kubeconfig())
-        .arg("--cache-dir")
-        .arg(cluster.plane.kubeconfig().with_file_name("kubectl-cache"))
-        .args(["--namespace", NAMESPACE])
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-    output.status.success().then(|| lines.join("\n") + "\n")
+/// What `kubectl` prints, without blanks at the ends of lines.
+fn kubectl(cluster: &Cluster, arguments: &[&str]) -> String {
+    let text = cluster.kubectl(arguments).unwrap();
+    text.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_field_is_explained() {
     let Some(cluster) = Cluster::start().await else { return };
-    eventually("the schema is published", async || kubectl(&cluster, &["explain", "sf.spec"]).is_some()).await;
+    eventually("the schema is published", async || cluster.kubectl(&["explain", "sf.spec"]).is_ok()).await;
     for (name, arguments) in [
         ("explain-engagedestination", &["engagedestination", "--recursive"] as &[&str]),
         ("explain-studioflow", &["studioflow", "--recursive"]),
@@ -54,7 +45,7 @@ async fn every_field_is_explained() {
         ("explain-studioflow-references", &["sf.spec.references"]),
         ("explain-studioflow-status", &["sf.status"]),
     ] {
-        let text = kubectl(&cluster, &[&["explain"], arguments].concat()).unwrap();
+        let text = kubectl(&cluster, &[&["explain"], arguments].concat());
         assert!(!text.contains("<no description>"), "{name}: {text}");
         assert_golden(name, &text);
     }
@@ -96,14 +87,14 @@ async fn the_columns_say_what_works_and_if_not_why() {
     }
     cluster.reason("StudioFlow", "taken", "Ready", "NameTaken", SOON).await;
     cluster.reason("StudioFlow", "unnamed", "Ready", "ReferenceNotFound", SOON).await;
-    let table = |arguments: &[&str]| without_ages(&kubectl(&cluster, arguments).unwrap());
+    let table = |arguments: &[&str]| without_ages(&kubectl(&cluster, arguments));
     assert_golden("get", &format!("{}\n{}", table(&["get", "ed"]), table(&["get", "sf"])));
     assert_golden(
         "get-wide",
         &format!("{}\n{}", table(&["get", "ed", "-o", "wide"]), table(&["get", "sf", "-o", "wide"])),
     );
     // Both kinds at once, by their category.
-    let both = kubectl(&cluster, &["get", "engage", "-o", "name"]).unwrap();
+    let both = kubectl(&cluster, &["get", "engage", "-o", "name"]);
     assert_eq!(both.lines().count(), destinations.len() + 3, "{both}");
 }
 

@@ -12,6 +12,7 @@ mod drain;
 mod events;
 mod explain;
 mod flows;
+mod install;
 mod leadership;
 mod scale;
 mod secrets;

@@ -68,9 +68,15 @@ impl Role {
 impl Cluster {
     /// An API server with the CRDs and a simulator; `None` where no API server can be had.
     pub async fn start() -> Option<Self> {
+        let cluster = Self::without_crds().await?;
+        cluster.install_crds(|_| ()).await;
+        Some(cluster)
+    }
+
+    pub async fn without_crds() -> Option<Self> {
         let plane = ControlPlane::start(super::control_plane::assets()?).await;
         let client = plane.client();
-        let cluster = Self {
+        Some(Self {
             sim: Simulator::start(Options::default()).await.unwrap(),
             client,
             plane,
@@ -79,9 +85,24 @@ impl Cluster {
             gateway_admin: free_port(),
             folder: tempfile::tempdir().unwrap(),
             http: reqwest::Client::new(),
-        };
-        cluster.install_crds(|_| ()).await;
-        Some(cluster)
+        })
+    }
+
+    /// What `kubectl` prints, or what it says when it fails.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let kubeconfig = self.plane.kubeconfig();
+        let output = Command::new(super::control_plane::assets().unwrap().join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .arg("--cache-dir")
+            .arg(kubeconfig.with_file_name("kubectl-cache"))
+            .args(["--namespace", NAMESPACE])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
     }
 
     /// Installs the CRDs, each after `change`, and waits until the kinds are served.
