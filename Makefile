@@ -76,7 +76,7 @@ bench: build ## The figures of the README
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/figures
 
-bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; ten minutes
+bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; eight minutes
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/cluster
 
