@@ -76,16 +76,17 @@ struct Worker {
 async fn work(object: ObjectRef, context: Arc<Context>, permits: Arc<Semaphore>, wake: Arc<Notify>) {
     let mut failures = 0;
     loop {
-        let source = ConfigMapWatch::begin(&object, context.cluster.as_ref()).await;
+        let source = Box::pin(ConfigMapWatch::begin(&object, context.cluster.as_ref())).await;
         let reconciled = {
             let Ok(_permit) = permits.acquire().await else { return };
             match &object {
                 ObjectRef::Flow(key) => match context.cluster.studio_flow(key) {
-                    Some(flow) => studio_flow::reconcile(&flow, &context).await,
+                    // On the heap, and given back after it: a task that waits for its next turn would keep the room for it.
+                    Some(flow) => Box::pin(studio_flow::reconcile(&flow, &context)).await,
                     None => return,
                 },
                 ObjectRef::Destination(key) => match context.cluster.destination(key) {
-                    Some(destination) => engage_destination::reconcile(&destination, &context).await,
+                    Some(destination) => Box::pin(engage_destination::reconcile(&destination, &context)).await,
                     None => return,
                 },
             }
@@ -104,7 +105,7 @@ async fn work(object: ObjectRef, context: Arc<Context>, permits: Arc<Semaphore>,
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = wake.notified() => {}
-            () = source.changed(context.cluster.as_ref()) => {}
+            () = Box::pin(source.changed(context.cluster.as_ref())) => {}
         }
     }
 }

@@ -126,7 +126,9 @@ impl KubeCluster {
     /// Tells of a change of `Ready` as an event.
     async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, before: &[Condition], after: &[Condition]) {
         let Some(ready) = conditions::ready_changed(before, after) else { return };
-        let good = ready.status == Truth::True.as_str();
+        // What passes by itself, as when everything is applied at once, is nobody's concern.
+        let passing = [reasons::VERIFYING, reasons::PENDING, reasons::FLOW_NOT_READY].contains(&ready.reason.as_str());
+        let good = ready.status == Truth::True.as_str() || passing;
         let type_ = if good { EventType::Normal } else { EventType::Warning };
         self.publish(object, type_, &ready.reason, ready.message.clone()).await;
     }
