@@ -103,7 +103,7 @@ roles_stop() { role_stops gateway; role_stops controller; }
 end_processes() {
     local file
     for file in "$work"/*.pid; do
-        [[ ! -s $file ]] || kill -KILL "$(cat "$file")" || true
+        [[ ! -s $file ]] || kill -KILL "$(cat "$file")"
     done
 }
 
