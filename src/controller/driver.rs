@@ -101,7 +101,8 @@ async fn work(object: ObjectRef, context: Arc<Context>, turns: Arc<Turns>, wake:
         };
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = wake.notified() => {}
+            // What has changed may have mended it.
+            () = wake.notified() => failures = 0,
             () = source.changed(context.cluster.as_ref()) => {}
         }
     }
