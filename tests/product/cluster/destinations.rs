@@ -175,3 +175,31 @@ async fn one_that_waits_for_its_flow_is_ready_as_soon_as_the_flow_is() {
     let _ = writeln!(std::io::stderr(), "a flow's destination is ready {} ms after it at most", slowest.as_millis());
     assert!(slowest < Duration::from_secs(8), "{slowest:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_whose_account_answers_slowly_delay_no_other() {
+    let Some((cluster, _controller)) = Cluster::running().await else { return };
+    cluster
+        .put_secret("slow", &json!({"TWILIO_ACCOUNT_SID": sid("AC", 1), "TWILIO_AUTH_TOKEN": "demo-auth-token"}))
+        .await;
+    served_after(&cluster, "before", &whatsapp()).await;
+    let service = sid("MG", 2);
+    cluster.sim.set_faults(vec![FaultRule {
+        matches: FaultMatch { path_contains: Some(service.clone()), ..FaultMatch::default() },
+        kind: FaultKind::Latency { ms: 6_000 },
+        probability: 1.0,
+        times: None,
+    }]);
+    let slow = with(&json!({
+        "twilio": {"credentialsRef": {"name": "slow"}}, "whatsapp": {"messagingServiceSid": service}, "resyncInterval": "5s",
+    }));
+    for n in 0..100 {
+        cluster.apply(&destination(&format!("slow-{n}"), &slow)).await.unwrap();
+    }
+    eventually("it is asked", async || !cluster.sim.requests_of("services.fetch").is_empty()).await;
+    let took = served_after(&cluster, "beside", &whatsapp()).await;
+    let _ = writeln!(std::io::stderr(), "served after {} ms beside a hundred of a slow account", took.as_millis());
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    cluster.sim.clear_faults();
+    cluster.reason("EngageDestination", "slow-99", "Ready", "SeveralWhatsAppSenders", 4 * SOON).await;
+}
