@@ -2,6 +2,7 @@
 //!
 //! [`engine`] is the road; [`plan`] holds the decisions; [`journal`] the memory; `whatsapp` and `conversation` the steps.
 
+pub mod batch;
 pub mod condition;
 mod conversation;
 pub mod credentials;

@@ -4,7 +4,9 @@ pub mod body;
 pub mod credentials;
 pub mod event;
 pub mod profile;
+pub mod proof;
 pub mod signature;
+pub mod token;
 
 pub use credentials::SegmentCredentials;
 pub use event::{Event, MessageId};
