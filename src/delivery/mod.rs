@@ -8,6 +8,7 @@ mod conversation;
 pub mod credentials;
 pub mod destination;
 pub mod engine;
+mod enrich;
 pub mod fault;
 pub mod journal;
 mod lenient;

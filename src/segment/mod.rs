@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod credentials;
+pub mod engage;
 pub mod event;
+pub mod identifiers;
 pub mod profile;
 pub mod proof;
 pub mod signature;
