@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream::FuturesOrdered};
@@ -23,6 +23,8 @@ use crate::{
 
 /// Events of one request that are worked on at once.
 const CONCURRENCY: usize = 64;
+/// Time for the events of a body that took long to arrive, so that each repetition gets further.
+const LEAST_TIME: Duration = Duration::from_secs(1);
 
 /// What became of one event of a request.
 enum Ended {
@@ -32,9 +34,16 @@ enum Ended {
 }
 
 impl Gateway {
-    /// Brings each event to its outcome. A message id that comes twice in one request is acted on once.
-    pub(super) async fn deliver(&self, route: &Arc<Route>, body: &Body<'_>, proof: Proof) -> Vec<EventOutcome> {
-        let deadline = Instant::now() + PATIENCE;
+    /// Brings each event to its outcome. A message id that comes twice in one request is acted on once. Segment counts its
+    /// patience from the first byte, so `arrived` is when the request began, not when its body was there.
+    pub(super) async fn deliver(
+        &self,
+        route: &Arc<Route>,
+        body: &Body<'_>,
+        proof: Proof,
+        arrived: Instant,
+    ) -> Vec<EventOutcome> {
+        let deadline = (arrived + PATIENCE).max(Instant::now() + LEAST_TIME);
         let mut first_of: HashMap<String, usize> = HashMap::new();
         let mut waiting = body.events().iter().enumerate();
         let mut running = FuturesOrdered::new();

@@ -1,6 +1,6 @@
 //! `POST /v1/destinations/{namespace}/{name}`: from a request to the outcome of its events.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -72,9 +72,10 @@ async fn receive(
     headers: HeaderMap,
     body: HttpBody,
 ) -> Response {
+    let arrived = Instant::now();
     let key = ObjectKey::new(namespace, name);
     // A client that hangs up takes its answer with it and nothing else.
-    let task = tokio::spawn(async move { (gateway.answer(&key, &headers, body).await, gateway, key) });
+    let task = tokio::spawn(async move { (gateway.answer(&key, &headers, body, arrived).await, gateway, key) });
     match task.await {
         Ok((Ok(outcomes), gateway, _)) => {
             let response = answer::of_events(&outcomes);
@@ -101,6 +102,7 @@ impl Gateway {
         key: &ObjectKey,
         headers: &HeaderMap,
         body: HttpBody,
+        arrived: Instant,
     ) -> Result<Vec<EventOutcome>, Refusal> {
         // The body is read first in any case: a sender that is answered before it has finished sees a reset.
         let held = self.budget.read(headers, body).await.map_err(body_refused)?;
@@ -127,7 +129,7 @@ impl Gateway {
         let parsed = Body::parse(&held.bytes)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, request_reason::MALFORMED, error.to_string()))?;
         let proof = self.prove(route, headers, &held.bytes, &parsed).await?;
-        Ok(self.deliver(route, &parsed, proof).await)
+        Ok(self.deliver(route, &parsed, proof, arrived).await)
     }
 }
 

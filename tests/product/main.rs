@@ -4,13 +4,16 @@
 
 mod architecture;
 mod bad_input;
+mod batches;
 mod cluster;
 mod conversation;
 mod documentation;
+mod event_forms;
 mod harness;
 mod kill;
 mod original_failures;
 mod provisioning;
 mod reconcilers;
+mod segment;
 mod verification;
 mod whatsapp;
