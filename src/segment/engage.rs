@@ -99,7 +99,7 @@ mod tests {
     }
 
     /// Of an event of this class, with this under the computation's key.
-    fn membership(class: &str, member: Value) -> Option<bool> {
+    fn membership(class: &str, member: &Value) -> Option<bool> {
         event(&json!({"event": "Audience Entered", "properties": {"vip": member},
             "context": {"personas": {"computation_class": class, "computation_key": "vip"}}}))
         .membership()
@@ -107,14 +107,14 @@ mod tests {
 
     #[test]
     fn membership_is_a_boolean_or_its_text_under_the_computations_key() {
-        assert_eq!(membership("audience", json!(false)), Some(false));
-        assert_eq!(membership("journey_step", json!("False")), Some(false));
-        assert_eq!(membership("audience", json!(true)), Some(true));
-        assert_eq!(membership("audience", json!("true")), Some(true));
+        assert_eq!(membership("audience", &json!(false)), Some(false));
+        assert_eq!(membership("journey_step", &json!("False")), Some(false));
+        assert_eq!(membership("audience", &json!(true)), Some(true));
+        assert_eq!(membership("audience", &json!("true")), Some(true));
         for (class, member) in
             [("trait", json!(false)), ("audience", json!(0)), ("audience", json!("no")), ("", json!(false))]
         {
-            assert_eq!(membership(class, member.clone()), None, "{class}, {member}");
+            assert_eq!(membership(class, &member), None, "{class}, {member}");
         }
     }
 

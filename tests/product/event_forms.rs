@@ -30,7 +30,7 @@ fn selected(event: &Event, when: Option<&str>) -> String {
     let now = event.timestamp().unwrap_or_default();
     match plan::select(&compiled(when), event, now) {
         None => "taken".to_owned(),
-        Some(Final::Suppressed { reason }) => reason.word.into(),
+        Some(Final::Suppressed { reason }) => reason.word,
         Some(other) => panic!("{other:?}"),
     }
 }
