@@ -58,8 +58,11 @@ before(async () => {
   await world.effects()
 })
 after(async () => {
-  for (const entry of await world.requests()) assertAllowed(entry)
-  await world.stop()
+  try {
+    for (const entry of await world.requests()) assertAllowed(entry)
+  } finally {
+    await world.stop()
+  }
 })
 afterEach(async (context) => {
   const left = await world.effects()

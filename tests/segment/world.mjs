@@ -1,7 +1,7 @@
 // A world to test in: the simulator, and the real gateway on a folder of resources, both as processes.
 
 import { spawn } from 'node:child_process'
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, mkdirSync, copyFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,29 +32,44 @@ export class World {
   static async start(resources, destinations) {
     const world = new World()
     world.folder = mkdtempSync(join(tmpdir(), 'engage-segment-'))
-    const config = join(world.folder, 'config')
+    process.once('exit', () => world.#kill())
+    try {
+      await world.#start(resources, destinations)
+    } catch (error) {
+      console.error(world.log())
+      await world.stop()
+      throw error
+    }
+    return world
+  }
+
+  async #start(resources, destinations) {
+    const config = join(this.folder, 'config')
     mkdirSync(config)
     copyFileSync(join(ROOT, 'manifests/samples/studioflow-connect-to-agent.yaml'), join(config, 'flow.yaml'))
     writeFileSync(join(config, 'resources.yaml'), resources.map((resource) => JSON.stringify(resource)).join('\n---\n'))
 
     const [simulator, listen, admin] = [await freePort(), await freePort(), await freePort()]
-    world.control = `http://127.0.0.1:${simulator}/_sim`
-    world.gateway = `http://127.0.0.1:${listen}`
-    world.simulator = world.#run('ENGAGE_SIMULATOR', ['serve', '--listen', `127.0.0.1:${simulator}`])
-    await until('the simulator answers', async () => (await fetch(`${world.control}/state`)).ok)
-    world.operator = world.#run('ENGAGE_OPERATOR', [
-      'run', '--config-dir', config, '--state-dir', join(world.folder, 'state'),
-      '--listen', `127.0.0.1:${listen}`, '--admin-listen', `127.0.0.1:${admin}`, '--public-url', world.gateway,
+    this.control = `http://127.0.0.1:${simulator}/_sim`
+    this.gateway = `http://127.0.0.1:${listen}`
+    this.simulator = this.#run('ENGAGE_SIMULATOR', ['serve', '--listen', `127.0.0.1:${simulator}`])
+    await until('the simulator answers', async () => (await fetch(`${this.control}/state`)).ok)
+    this.operator = this.#run('ENGAGE_OPERATOR', [
+      'run', '--config-dir', config, '--state-dir', join(this.folder, 'state'),
+      '--listen', `127.0.0.1:${listen}`, '--admin-listen', `127.0.0.1:${admin}`, '--public-url', this.gateway,
       '--twilio-base-url', `http://127.0.0.1:${simulator}/twilio/{product}`,
       '--segment-profiles-base-url', `http://127.0.0.1:${simulator}/segment/profiles`,
     ])
     await until('/readyz', async () => (await fetch(`http://127.0.0.1:${admin}/readyz`)).ok)
     for (const name of destinations) {
       // An empty body is refused as malformed, but only by a destination that is served.
-      await until(`${name} is served`, async () => (await fetch(world.url(name), { method: 'POST' })).status === 400)
+      await until(`${name} is served`, async () => (await fetch(this.url(name), { method: 'POST' })).status === 400)
     }
-    world.metrics = async () => (await fetch(`http://127.0.0.1:${admin}/metrics`)).text()
-    return world
+    this.admin = `http://127.0.0.1:${admin}`
+  }
+
+  async metrics() {
+    return (await fetch(`${this.admin}/metrics`)).text()
   }
 
   #run(variable, args) {
@@ -63,7 +78,8 @@ export class World {
   }
 
   log() {
-    return readFileSync(join(this.folder, 'ENGAGE_OPERATOR'), 'utf8')
+    const file = join(this.folder, 'ENGAGE_OPERATOR')
+    return existsSync(file) ? readFileSync(file, 'utf8') : ''
   }
 
   url(destination) {
@@ -84,12 +100,14 @@ export class World {
     return news
   }
 
+  #kill() {
+    const children = [this.operator, this.simulator].filter((child) => child && child.exitCode === null && !child.killed)
+    for (const child of children) child.kill('SIGKILL')
+    return children
+  }
+
   async stop() {
-    for (const child of [this.operator, this.simulator]) {
-      if (!child || child.exitCode !== null) continue
-      child.kill('SIGKILL')
-      await new Promise((resolve) => child.once('exit', resolve))
-    }
+    await Promise.all(this.#kill().map((child) => new Promise((resolve) => child.once('exit', resolve))))
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
