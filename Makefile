@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 
 # The parts of `make lint` and `make test`, each a target of its own.
 LINT := check-format check-code check-generated check-dependencies
-TEST := test-build control-plane test-rust test-simulator test-dev-cluster test-chart test-image
+TEST := test-build control-plane test-rust test-simulator test-segment test-dev-cluster test-chart test-image
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos parts $(LINT) $(TEST)
@@ -37,6 +37,11 @@ test-rust: ## The tests in Rust
 test-simulator: ## The simulator under Twilio's own SDK for Python
 	@$(CARGO) build --locked --workspace --bins
 	ENGAGE_SIMULATOR=$(abspath $(TARGET)/debug/engage-simulator) tests/simulator/sdk/run
+
+test-segment: ## The gateway under Segment's own webhook destinations, from npm
+	@$(CARGO) build --locked --workspace --bins
+	@ENGAGE_OPERATOR=$(abspath $(TARGET)/debug/engage-operator) ENGAGE_SIMULATOR=$(abspath $(TARGET)/debug/engage-simulator) \
+	  tests/segment/run || { test $$? = 3 && test -z "$$CI"; }
 
 test-dev-cluster: ## What `make dev-cluster` prints, run as it stands there
 	@$(CARGO) build --locked --workspace --bins

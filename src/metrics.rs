@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::segment::signature::Proof;
+use crate::segment::proof::Proof;
 
 /// A registry with the prefix of every metric of this program and the version that runs.
 pub fn registry() -> Registry {
@@ -45,7 +45,7 @@ impl GatewayMetrics {
         );
         registry.register(
             "gateway_signatures",
-            "Requests whose signature matched, by what it proves",
+            "Requests that were proven to be Segment's, by what proved it",
             metrics.proofs.clone(),
         );
         metrics
@@ -57,7 +57,7 @@ impl GatewayMetrics {
         self.requests.get_or_create(&labels).inc();
     }
 
-    /// A signature matched.
+    /// A request was proven to be Segment's.
     pub fn proof(&self, proof: Proof) {
         self.proofs.get_or_create(&ProofLabels { proof: proof.as_str().to_owned() }).inc();
     }

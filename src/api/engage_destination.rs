@@ -99,7 +99,7 @@ impl EngageDestinationSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SegmentSpace {
-    /// Secret with the webhook's shared secret and the Profile API token.
+    /// Secret with the webhook's shared secret or token, and the Profile API token.
     pub credentials_ref: SegmentCredentialsRef,
     /// Id of the Segment space, `spa_…`. Default: the one that the event names in `context.personas.space_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -46,7 +46,7 @@ pub struct TwilioCredentialKeys {
     pub api_secret: Option<String>,
 }
 
-/// Secret with `SEGMENT_WEBHOOK_SECRET` and `SEGMENT_PROFILES_API_TOKEN`.
+/// Secret with `SEGMENT_PROFILES_API_TOKEN` and at least one of `SEGMENT_WEBHOOK_SECRET` and `SEGMENT_WEBHOOK_TOKEN`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SegmentCredentialsRef {
@@ -71,6 +71,11 @@ pub struct SegmentCredentialKeys {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     pub webhook_secret: Option<String>,
+    /// Key of the token that the mapping sends as its `Authorization` header, with or without `Bearer`; several, separated by
+    /// commas, while it is being rotated. Default: `SEGMENT_WEBHOOK_TOKEN`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub webhook_token: Option<String>,
 }
 
 /// Where the definition of a flow is kept.

@@ -56,6 +56,8 @@ impl SecretData {
 pub enum SecretKeyError {
     #[error("Secret `{secret}` has no key `{key}`: it holds {purpose}")]
     Missing { secret: String, key: String, purpose: &'static str },
+    #[error("Secret `{secret}` has neither key `{first}` nor key `{second}`: one of them has to be there, {purpose}")]
+    NeitherOf { secret: String, first: String, second: String, purpose: &'static str },
     /// The value is not repeated: it may be another secret under the wrong key.
     #[error("Secret `{secret}`, key `{key}`: not {expected}")]
     Invalid { secret: String, key: String, expected: &'static str },
@@ -65,7 +67,7 @@ impl SecretKeyError {
     /// The reason that a condition gives.
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::Missing { .. } => reasons::condition::SECRET_KEY_MISSING,
+            Self::Missing { .. } | Self::NeitherOf { .. } => reasons::condition::SECRET_KEY_MISSING,
             Self::Invalid { .. } => reasons::condition::SECRET_KEY_INVALID,
         }
     }

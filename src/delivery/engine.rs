@@ -15,7 +15,7 @@ use crate::{
     api::{ObjectKey, reasons::event as reason},
     delivery::{
         credentials::SecretCache,
-        destination::{Destination, NAME_TRAIT},
+        destination::Destination,
         journal::{Attempt, Claimed, Journal, JournalError, Key, Ticket, TicketError, Trace, machine},
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
@@ -24,10 +24,7 @@ use crate::{
         recipients::Recipients,
         send::{Sending, Sent},
     },
-    segment::{
-        Event, SegmentCredentials,
-        profile::{ProfileClient, ProfileError, Traits},
-    },
+    segment::{Event, SegmentCredentials, profile::ProfileClient},
     twilio::{TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
 };
 
@@ -59,7 +56,7 @@ pub struct Engine {
     pub(super) recipients: Arc<Recipients>,
     pub(super) pacer: Pacer,
     pub(super) tasks: TaskTracker,
-    profiles: ProfileClient,
+    pub(super) profiles: ProfileClient,
     permits: Arc<Semaphore>,
     suspects: mpsc::Sender<ObjectKey>,
 }
@@ -221,62 +218,6 @@ impl Engine {
         }
     }
 
-    /// The traits that the destination reads: from the event where it may be believed, else from the profile.
-    async fn enrich(
-        &self,
-        route: &Route,
-        event: &Event,
-        proven: bool,
-        credentials: &Credentials,
-    ) -> Result<Traits, Outcome> {
-        let destination = &route.destination;
-        let mut traits = Traits::new();
-        let mut missing = std::collections::BTreeSet::new();
-        for name in &destination.traits {
-            match event.trait_value(name).filter(|_| proven) {
-                Some(value) => drop(traits.insert(name.clone(), value.clone())),
-                None => drop(missing.insert(name.clone())),
-            }
-        }
-        // The name is for the agent's screen; no event is refused for want of it.
-        let needed = missing.iter().any(|name| name != NAME_TRAIT);
-        if missing.is_empty() {
-            return Ok(traits);
-        }
-        let Some(user) = event.user() else {
-            return if needed {
-                let missing = missing.into_iter().collect::<Vec<_>>().join(", ");
-                Err(Outcome::rejected(reason::NO_USER, format!("the event names no user to read {missing} of")))
-            } else {
-                Ok(traits)
-            };
-        };
-        let Some(space) = destination.space_id.as_deref().or_else(|| event.space_id()).filter(|id| is_space_id(id))
-        else {
-            return if needed {
-                let detail = "neither spec.segment.spaceId nor the event names the space to read the profile in";
-                Err(Outcome::rejected(reason::NO_SPACE, detail))
-            } else {
-                Ok(traits)
-            };
-        };
-        let token = &credentials.profiles_api_token;
-        match self.profiles.traits(destination.region, token, space, &user, &missing).await {
-            Ok(profile) => {
-                let profile = profile.iter().filter(|(name, value)| missing.contains(*name) && !value.is_null());
-                traits.extend(profile.map(|(name, value)| (name.clone(), value.clone())));
-                Ok(traits)
-            }
-            Err(ProfileError::NotFound) if traits.contains_key(&destination.phone_trait) => Ok(traits),
-            Err(error) => {
-                if matches!(error, ProfileError::TokenRefused) {
-                    self.refresh_secret(route, &destination.segment.name).await;
-                }
-                Err(profile_failed(&error))
-            }
-        }
-    }
-
     pub(super) async fn credentials(&self, route: &Route) -> Result<Credentials, String> {
         let Destination { twilio, segment, .. } = &*route.destination;
         let secret =
@@ -344,23 +285,6 @@ fn trace_of(delivery: &Delivery, event: &Event) -> Trace {
             event: event.message_id.to_string(),
             opening: conversation.opening.is_some(),
         },
-    }
-}
-
-/// A space id becomes part of a path, so it may only hold what such ids are made of.
-fn is_space_id(id: &str) -> bool {
-    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-}
-
-fn profile_failed(error: &ProfileError) -> Outcome {
-    let detail = error.to_string();
-    match error {
-        ProfileError::NotFound => Outcome::rejected(reason::NO_PROFILE, detail),
-        ProfileError::Throttled => Outcome::retry(reason::PROFILE_API_THROTTLED, detail),
-        ProfileError::Unavailable(_) => Outcome::retry(reason::PROFILE_API_UNAVAILABLE, detail),
-        ProfileError::TokenRefused | ProfileError::Refused(_) | ProfileError::NotUnderstood(_) => {
-            Outcome::retry(reason::PROFILE_API_REFUSED, detail)
-        }
     }
 }
 

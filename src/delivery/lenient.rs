@@ -41,6 +41,10 @@ impl From<&Value> for Lenient {
             Value::Object(fields) => {
                 Self::Object(fields.iter().map(|(name, field)| (name.clone(), field.into())).collect())
             }
+            // Liquid's numbers end at 64 bits with a sign; what is larger reads as it was written.
+            Value::Number(number) => {
+                Self::Other(liquid::model::to_value(number).unwrap_or_else(|_| LiquidValue::scalar(number.to_string())))
+            }
             other => liquid::model::to_value(other).map_or(Self::Nil, Self::Other),
         }
     }

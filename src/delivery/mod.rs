@@ -2,11 +2,13 @@
 //!
 //! [`engine`] is the road; [`plan`] holds the decisions; [`journal`] the memory; `whatsapp` and `conversation` the steps.
 
+pub mod batch;
 pub mod condition;
 mod conversation;
 pub mod credentials;
 pub mod destination;
 pub mod engine;
+mod enrich;
 pub mod fault;
 pub mod journal;
 mod lenient;

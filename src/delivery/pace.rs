@@ -1,13 +1,14 @@
-//! How fast things leave: a bucket for each sender, and a pause for each account that Twilio has told to slow down.
+//! How fast things leave: a row of turns for each sender, and a pause for each account that Twilio has told to slow down.
+//!
+//! A turn is a moment, given out in the order of asking. Whoever wakes late for it is late by itself: the turns of the others
+//! stand, so the rate is reached even by a process that gets little of its processor.
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use rand::Rng;
 
 use crate::twilio::sid::AccountSid;
@@ -21,7 +22,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong;
 
-/// Buckets and pauses of this process.
+/// Turns and pauses of this process.
 #[derive(Debug, Default)]
 pub struct Pacer {
     state: Mutex<Paces>,
@@ -29,8 +30,8 @@ pub struct Pacer {
 
 #[derive(Debug, Default)]
 struct Paces {
-    /// By account, sender and rate: destinations that share a sender and want one rate share it.
-    senders: HashMap<(AccountSid, String, u32), Arc<DefaultDirectRateLimiter>>,
+    /// The next free turn, by account, sender and rate: destinations that share a sender and want one rate share its turns.
+    senders: HashMap<(AccountSid, String, u32), Instant>,
     pauses: HashMap<AccountSid, Pause>,
 }
 
@@ -54,8 +55,9 @@ impl Pacer {
             Some(pause) => tokio::time::sleep(pause).await,
             None => {}
         }
-        let bucket = self.bucket(account, sender, rate);
-        tokio::time::timeout(MAX_WAIT, bucket.until_ready()).await.map_err(|_| TooLong)
+        let turn = self.take(account, sender, rate, Instant::now())?;
+        tokio::time::sleep_until(turn.into()).await;
+        Ok(())
     }
 
     /// Twilio has refused a request of this account for coming too soon.
@@ -73,14 +75,17 @@ impl Pacer {
         self.lock().pauses.remove(account);
     }
 
-    fn bucket(&self, account: &AccountSid, sender: &str, rate: u32) -> Arc<DefaultDirectRateLimiter> {
+    /// Takes the next free turn, unless it is too far off. Turns that nobody took are gone: the rate holds in any second, not
+    /// only on average.
+    fn take(&self, account: &AccountSid, sender: &str, rate: u32, now: Instant) -> Result<Instant, TooLong> {
         let mut paces = self.lock();
-        let bucket = paces.senders.entry((account.clone(), sender.to_owned(), rate)).or_insert_with(|| {
-            // No burst: the rate holds in any second, not only on average.
-            let per_second = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
-            Arc::new(RateLimiter::direct(Quota::per_second(per_second).allow_burst(NonZeroU32::MIN)))
-        });
-        Arc::clone(bucket)
+        let free = paces.senders.entry((account.clone(), sender.to_owned(), rate)).or_insert(now);
+        let turn = (*free).max(now);
+        if turn.duration_since(now) > MAX_WAIT {
+            return Err(TooLong);
+        }
+        *free = turn + Duration::from_secs(1) / rate.max(1);
+        Ok(turn)
     }
 }
 
@@ -100,6 +105,27 @@ mod tests {
             pacer.turn(&account(), "MG1", 50).await.unwrap();
         }
         assert!(begin.elapsed() >= Duration::from_millis(95), "{:?}", begin.elapsed());
+    }
+
+    #[test]
+    fn turns_are_given_out_one_interval_after_the_other_and_those_not_taken_are_gone() {
+        let (pacer, account, now) = (Pacer::default(), account(), Instant::now());
+        let at = |milliseconds| now + Duration::from_millis(milliseconds);
+        for turn in [0, 20, 40] {
+            assert_eq!(pacer.take(&account, "MG1", 50, at(10)), Ok(at(10 + turn)));
+        }
+        assert_eq!(pacer.take(&account, "MG2", 50, at(10)), Ok(at(10)));
+        // Three seconds in which nobody asked do not let anything leave faster.
+        assert_eq!(pacer.take(&account, "MG1", 50, at(3_000)), Ok(at(3_000)));
+        assert_eq!(pacer.take(&account, "MG1", 50, at(3_000)), Ok(at(3_020)));
+    }
+
+    #[test]
+    fn who_would_wait_too_long_is_sent_back_at_once_and_takes_no_turn() {
+        let (pacer, account, now) = (Pacer::default(), account(), Instant::now());
+        let taken = (0..100).filter(|_| pacer.take(&account, "MG1", 10, now).is_ok()).count();
+        assert_eq!(taken, 51, "five seconds of turns, and the first");
+        assert!(pacer.take(&account, "MG1", 10, now + Duration::from_millis(100)).is_ok());
     }
 
     #[tokio::test]

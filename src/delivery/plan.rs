@@ -132,7 +132,8 @@ pub fn plan(
     }
     let name = &destination.phone_trait;
     let phone = traits.get(name).filter(|value| !value.is_null() && value.as_str() != Some("")).ok_or_else(|| {
-        rejected(reason::NO_PHONE, format!("neither the event nor the profile has the trait `{name}`"))
+        let detail = format!("neither the event nor the profile has the trait `{name}`, and no external id stands in");
+        rejected(reason::NO_PHONE, detail)
     })?;
     let recipient = phone::normalise(phone, destination.phone_region)
         .map_err(|error| rejected(reason::INVALID_PHONE, format!("the trait `{name}`: {error}")))?;

@@ -244,6 +244,7 @@ mod tests {
     #[test]
     fn values_render_as_people_write_them() {
         assert_eq!(render("{{ profile.traits.n }}", &json!({"n": 3})), "3");
+        assert_eq!(render("{{ profile.traits.n | default: 'none' }}", &json!({"n": u64::MAX})), u64::MAX.to_string());
         assert_eq!(render("{{ profile.traits['full name'] | upcase }}", &json!({"full name": "ana"})), "ANA");
         assert_eq!(render("{% assign n = profile.traits.n %}{{ n | plus: 1 }}", &json!({"n": 3})), "4");
         assert_eq!(render("{% if profile.traits.plan == 'pro' %}yes{% endif %}", &json!({"plan": "pro"})), "yes");

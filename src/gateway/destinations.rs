@@ -1,10 +1,6 @@
 //! `POST /v1/destinations/{namespace}/{name}`: from a request to the outcome of its events.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -14,7 +10,6 @@ use axum::{
     response::Response,
     routing::post,
 };
-use futures::{StreamExt, stream};
 
 use crate::{
     api::{
@@ -22,28 +17,15 @@ use crate::{
         gate::Gate,
         reasons::{event as event_reason, request as request_reason},
     },
-    delivery::{
-        credentials::SecretCache,
-        engine::{Engine, Route},
-        outcome::Outcome,
-    },
+    delivery::{credentials::SecretCache, engine::Engine},
     gateway::{
         answer::{self, EventOutcome},
         body::{BodyBudget, Refused},
         table::Routes,
     },
     metrics::GatewayMetrics,
-    segment::{
-        Event, SegmentCredentials,
-        body::Body,
-        signature::{self, Proof},
-    },
+    segment::body::Body,
 };
-
-/// How long a request waits for its events. Segment itself gives up after ten seconds.
-pub const PATIENCE: Duration = Duration::from_secs(8);
-/// Events of one request that are worked on at once.
-const CONCURRENCY: usize = 64;
 
 /// What the webhooks share.
 #[derive(Debug)]
@@ -72,14 +54,14 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
 }
 
 /// A request that is refused before any event in it is looked at.
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     reason: String,
     detail: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, reason: &str, detail: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, reason: &str, detail: impl Into<String>) -> Self {
         Self { status, reason: reason.to_owned(), detail: detail.into() }
     }
 }
@@ -90,9 +72,10 @@ async fn receive(
     headers: HeaderMap,
     body: HttpBody,
 ) -> Response {
+    let arrived = Instant::now();
     let key = ObjectKey::new(namespace, name);
     // A client that hangs up takes its answer with it and nothing else.
-    let task = tokio::spawn(async move { (gateway.answer(&key, &headers, body).await, gateway, key) });
+    let task = tokio::spawn(async move { (gateway.answer(&key, &headers, body, arrived).await, gateway, key) });
     match task.await {
         Ok((Ok(outcomes), gateway, _)) => {
             let response = answer::of_events(&outcomes);
@@ -119,6 +102,7 @@ impl Gateway {
         key: &ObjectKey,
         headers: &HeaderMap,
         body: HttpBody,
+        arrived: Instant,
     ) -> Result<Vec<EventOutcome>, Refusal> {
         // The body is read first in any case: a sender that is answered before it has finished sees a reset.
         let held = self.budget.read(headers, body).await.map_err(body_refused)?;
@@ -149,97 +133,7 @@ impl Gateway {
         let parsed = Body::parse(&held.bytes)
             .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, request_reason::MALFORMED, error.to_string()))?;
         let proof = self.prove(route, headers, &held.bytes, &parsed).await?;
-        Ok(self.deliver(route, &parsed, proof).await)
-    }
-
-    /// Checks the signature; if it does not match, once more with the Secret read anew, which may have been rotated.
-    async fn prove(&self, route: &Route, headers: &HeaderMap, bytes: &[u8], body: &Body<'_>) -> Result<Proof, Refusal> {
-        let unauthorized = |detail: &str| Refusal::new(StatusCode::UNAUTHORIZED, request_reason::BAD_SIGNATURE, detail);
-        let signature = headers.get(signature::HEADER).ok_or_else(|| {
-            unauthorized("the request has no X-Signature; set the destination's shared secret in Segment")
-        })?;
-        let key = route.key.sibling(&route.destination.segment.name);
-        for attempt in 0..2 {
-            let secret = if attempt == 0 { self.secrets.get(&key).await } else { self.secrets.refresh(&key).await };
-            let unreadable = |detail: String| {
-                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, event_reason::CREDENTIALS_UNREADABLE, detail)
-            };
-            let secret = secret.map_err(|error| unreadable(error.to_string()))?;
-            let credentials = SegmentCredentials::read(&route.destination.segment, &secret)
-                .map_err(|error| unreadable(error.to_string()))?;
-            let first = body.first_of_batch();
-            if let Some(proof) = signature::verify(&credentials.webhook_secrets, signature.as_bytes(), bytes, first) {
-                self.metrics.proof(proof);
-                return Ok(proof);
-            }
-        }
-        Err(unauthorized("X-Signature matches no shared secret of this destination"))
-    }
-
-    /// Brings each event to its outcome. A message id that comes twice in one request is acted on once.
-    async fn deliver(&self, route: &Arc<Route>, body: &Body<'_>, proof: Proof) -> Vec<EventOutcome> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut first_of: HashMap<String, usize> = HashMap::new();
-        let mut events = Vec::with_capacity(body.events().len());
-        for (index, raw) in body.events().iter().enumerate() {
-            let counted = self.engine.received(route);
-            let event = Event::parse(raw.get());
-            let repeats = match &event {
-                Ok(event) => match first_of.entry(event.message_id.to_string()) {
-                    std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
-                    std::collections::hash_map::Entry::Vacant(free) => {
-                        free.insert(index);
-                        None
-                    }
-                },
-                Err(_) => None,
-            };
-            let proven = proof == Proof::WholeBody || index == 0;
-            events.push((counted, event, repeats, proven));
-        }
-        let outcomes: Vec<(Option<String>, Option<Outcome>, _, _)> = stream::iter(events)
-            .map(|(counted, event, repeats, proven)| async move {
-                let event = match event {
-                    Ok(event) => event,
-                    Err(error) => {
-                        let outcome = Outcome::rejected(event_reason::MALFORMED_EVENT, error.to_string());
-                        return (None, Some(outcome), counted, None);
-                    }
-                };
-                let message_id = event.message_id.to_string();
-                if repeats.is_some() {
-                    return (Some(message_id), None, counted, repeats);
-                }
-                let left = deadline.saturating_duration_since(Instant::now());
-                let outcome = if left.is_zero() {
-                    Outcome::retry(event_reason::NOT_ATTEMPTED, "the request's time was up before this event's turn")
-                } else {
-                    self.engine.handle(route, event, proven, left).await
-                };
-                (Some(message_id), Some(outcome), counted, None)
-            })
-            .buffered(CONCURRENCY)
-            .collect()
-            .await;
-        let firsts: Vec<Option<Outcome>> = outcomes.iter().map(|(_, outcome, _, _)| outcome.clone()).collect();
-        outcomes
-            .into_iter()
-            .map(|(message_id, outcome, counted, repeats)| {
-                let outcome = outcome
-                    .or_else(|| firsts.get(repeats?)?.clone().map(repeated))
-                    .unwrap_or_else(|| Outcome::retry(event_reason::INTERNAL, ""));
-                counted.ended(&outcome);
-                (message_id, outcome)
-            })
-            .collect()
-    }
-}
-
-/// The outcome of an event whose twin in the same request came to `first`.
-fn repeated(first: Outcome) -> Outcome {
-    match first {
-        Outcome::Final(outcome) | Outcome::Duplicate(outcome) => Outcome::Duplicate(outcome),
-        Outcome::Retry(reason) => Outcome::Retry(reason),
+        Ok(self.deliver(route, &parsed, proof, arrived).await)
     }
 }
 

@@ -2,8 +2,10 @@
 
 pub mod admin;
 pub mod answer;
+mod batch;
 mod body;
 pub mod destinations;
+mod prove;
 pub mod serve;
 pub mod service;
 pub mod table;

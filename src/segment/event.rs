@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// Longest message id that is taken; Segment's own have at most 100 characters.
 const MAX_MESSAGE_ID: usize = 256;
@@ -79,46 +79,39 @@ impl Event {
         text("userId").map(User::Id).or_else(|| text("anonymousId").map(User::Anonymous))
     }
 
-    /// When it happened.
+    /// When it happened: `timestamp`, which Segment corrects by the sender's clock, else the nearest that is there. It may lie in
+    /// the past or in the future.
     pub fn timestamp(&self) -> Option<Timestamp> {
-        ["timestamp", "originalTimestamp", "receivedAt"]
-            .iter()
-            .find_map(|name| self.json.get(*name).and_then(Value::as_str)?.parse().ok())
+        self.instant("timestamp").or_else(|| self.original_timestamp()).or_else(|| self.received_at())
     }
 
-    /// The Engage space that made it.
-    pub fn space_id(&self) -> Option<&str> {
-        self.personas()?.get("space_id").and_then(Value::as_str).filter(|id| !id.is_empty())
+    /// When it happened by the clock of whoever made it.
+    pub fn original_timestamp(&self) -> Option<Timestamp> {
+        self.instant("originalTimestamp")
     }
 
-    /// Whether it says that the user has left the audience or journey step, by the rule of Segment's own destinations: the
-    /// boolean under the computation's key, as a boolean or its text; absent means entered.
-    pub fn is_audience_exit(&self) -> bool {
-        if self.json.get("event").and_then(Value::as_str) == Some("Audience Exited") {
-            return true;
-        }
-        let Some(personas) = self.personas() else { return false };
-        if !matches!(personas.get("computation_class").and_then(Value::as_str), Some("audience" | "journey_step")) {
-            return false;
-        }
-        let Some(key) = personas.get("computation_key").and_then(Value::as_str) else { return false };
-        match self.json.get("properties").and_then(|properties| properties.get(key)) {
-            Some(Value::Bool(member)) => !member,
-            Some(Value::String(member)) => member.eq_ignore_ascii_case("false"),
-            _ => false,
-        }
+    /// When it was sent to Segment, by the sender's clock.
+    pub fn sent_at(&self) -> Option<Timestamp> {
+        self.instant("sentAt")
     }
 
-    /// A trait that the event brings with it: in `context.traits`, `traits` or `properties`. Null counts as absent.
+    /// When Segment received it, by Segment's clock.
+    pub fn received_at(&self) -> Option<Timestamp> {
+        self.instant("receivedAt")
+    }
+
+    fn instant(&self, name: &str) -> Option<Timestamp> {
+        self.json.get(name)?.as_str()?.parse().ok()
+    }
+
+    /// A trait that the event brings with it: in `context.traits`, `traits` or `properties`. Null counts as absent, and so
+    /// does what a missing trait is written as where it is not left out. The context of a journey is not looked into: it
+    /// holds properties of past events, not traits.
     pub fn trait_value(&self, name: &str) -> Option<&Value> {
         ["/context/traits", "/traits", "/properties"]
             .iter()
             .filter_map(|place| self.json.pointer(place)?.as_object()?.get(name))
-            .find(|value| !value.is_null())
-    }
-
-    fn personas(&self) -> Option<&Map<String, Value>> {
-        self.json.pointer("/context/personas")?.as_object()
+            .find(|value| !value.is_null() && !matches!(value.as_str(), Some("undefined" | "<nil>")))
     }
 }
 
@@ -141,20 +134,20 @@ mod tests {
     }
 
     #[test]
-    fn leaving_an_audience_is_read_as_segment_reads_it() {
-        let membership = |class: &str, member: Value| {
-            event(&json!({"messageId": "m", "type": "track", "event": "Audience Entered",
-                "context": {"personas": {"computation_class": class, "computation_key": "vip"}},
-                "properties": {"vip": member}}))
-            .is_audience_exit()
-        };
-        assert!(membership("audience", json!(false)));
-        assert!(membership("journey_step", json!("false")));
-        assert!(!membership("audience", json!(true)));
-        assert!(!membership("audience", json!("true")));
-        assert!(!membership("trait", json!(false)));
-        assert!(event(&json!({"messageId": "m", "event": "Audience Exited"})).is_audience_exit());
-        assert!(!event(&json!({"messageId": "m", "event": "Journey Step Entered"})).is_audience_exit());
+    fn the_times_of_an_event_are_told_apart_and_the_nearest_one_stands_in() {
+        let at = |hour: u8| format!("2026-03-02T{hour:02}:00:00.120Z");
+        let time = |hour| at(hour).parse::<Timestamp>().ok();
+        let mut json = json!({"messageId": "m", "timestamp": at(1), "originalTimestamp": at(2), "sentAt": at(3),
+            "receivedAt": at(4)});
+        let whole = event(&json);
+        assert_eq!(
+            [whole.timestamp(), whole.original_timestamp(), whole.sent_at(), whole.received_at()],
+            [time(1), time(2), time(3), time(4)]
+        );
+        for (name, then) in [("timestamp", time(2)), ("originalTimestamp", time(4)), ("receivedAt", None)] {
+            json[name] = json!("yesterday");
+            assert_eq!(event(&json).timestamp(), then, "{name}");
+        }
     }
 
     #[test]
@@ -168,14 +161,22 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_trait_that_is_written_out_is_missing() {
+        let event = event(&json!({"messageId": "m", "traits": {"a": "<nil>", "b": "undefined", "c": ""},
+            "properties": {"a": "Ada", "journey_context": {"Cart": {"d": 1}}}}));
+        assert_eq!(event.trait_value("a"), Some(&json!("Ada")));
+        assert_eq!(event.trait_value("b"), None);
+        assert_eq!(event.trait_value("c"), Some(&json!("")));
+        assert_eq!(event.trait_value("d"), None);
+    }
+
+    #[test]
     fn odd_shapes_are_absent_not_fatal() {
         let event = event(&json!({"messageId": "m", "context": [1], "traits": "x", "properties": null,
             "userId": 5, "anonymousId": " ", "timestamp": "yesterday", "type": {}}));
         assert_eq!(event.user(), None);
         assert_eq!(event.kind(), None);
         assert_eq!(event.timestamp(), None);
-        assert_eq!(event.space_id(), None);
         assert_eq!(event.trait_value("a"), None);
-        assert!(!event.is_audience_exit());
     }
 }

@@ -2,9 +2,13 @@
 
 pub mod body;
 pub mod credentials;
+pub mod engage;
 pub mod event;
+pub mod identifiers;
 pub mod profile;
+pub mod proof;
 pub mod signature;
+pub mod token;
 
 pub use credentials::SegmentCredentials;
 pub use event::{Event, MessageId};

@@ -8,27 +8,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
+use crate::segment::proof::Proof;
+
 /// Name of the header that carries the signature.
 pub const HEADER: &str = "x-signature";
-
-/// What a signature proves to come from Segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// Every byte of the body.
-    WholeBody,
-    /// The first event of a batch, and nothing else.
-    FirstEvent,
-}
-
-impl Proof {
-    /// The word for logs and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::WholeBody => "whole_body",
-            Self::FirstEvent => "first_event",
-        }
-    }
-}
 
 /// Checks `signature` against the body, then against the first event of a batch, with each of the secrets. Takes the same
 /// time wherever the first difference is.

@@ -281,6 +281,14 @@ impl World {
         child.wait().unwrap()
     }
 
+    /// Most memory that the operator has had at once, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let id = self.operator.as_ref().unwrap().id();
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -299,11 +307,14 @@ impl World {
     }
 
     pub async fn post_signed(&self, name: &str, body: &str, signature: Option<&str>) -> Answer {
-        let mut request =
-            self.http.post(self.url(name)).header("content-type", "application/json").body(body.to_owned());
-        if let Some(signature) = signature {
-            request = request.header("x-signature", signature);
-        }
+        let signature = signature.map(|signature| ("x-signature", signature));
+        self.post_with(name, body, signature.as_slice()).await
+    }
+
+    /// Sends one body once, with these headers.
+    pub async fn post_with(&self, name: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let request = self.http.post(self.url(name)).header("content-type", "application/json").body(body.to_owned());
+        let request = headers.iter().fold(request, |request, (header, value)| request.header(*header, *value));
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let retry_after = answer.headers().contains_key("retry-after");

@@ -4,14 +4,17 @@
 
 mod architecture;
 mod bad_input;
+mod batches;
 mod cluster;
 mod conversation;
 mod documentation;
+mod event_forms;
 mod harness;
 mod kill;
 mod original_failures;
 mod preview;
 mod provisioning;
 mod reconcilers;
+mod segment;
 mod verification;
 mod whatsapp;

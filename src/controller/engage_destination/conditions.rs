@@ -18,7 +18,7 @@ use crate::{
             verify::{Unchecked, Verdict},
         },
     },
-    delivery::destination::Destination,
+    delivery::{batch, destination::Destination},
 };
 
 pub fn accepted(accepted: &Result<Destination, Vec<Rejection>>, writer: &mut ConditionWriter) -> Option<Outlook> {
@@ -162,7 +162,10 @@ pub fn ready(
                     format!("serves at {url} although not verified (spec.verification is Warn): {}", verified.message);
                 writer.ready(reasons::NOT_ENFORCED, message);
             }
-            _ => writer.ready(reasons::READY, format!("serves at {url}")),
+            _ => {
+                let size = batch::largest(&destination.spec);
+                writer.ready(reasons::READY, format!("serves at {url}; Segment: batch size ≤ {size}"));
+            }
         }
         return;
     };
