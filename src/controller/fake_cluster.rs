@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
+    api::{
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        engage_destination::DeliveriesStatus, secret::SecretData,
+    },
     controller::cluster::{Cluster, ClusterError, ConfigMapData, Programmed},
     delivery::credentials::{SecretError, SecretSource},
 };
@@ -20,6 +23,8 @@ pub struct FakeCluster {
     pub unreadable: bool,
     pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
     pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
+    pub deliveries_writes: Mutex<Vec<DeliveriesStatus>>,
+    pub destination: Option<Arc<EngageDestination>>,
 }
 
 impl FakeCluster {
@@ -32,6 +37,17 @@ impl FakeCluster {
         );
         cluster.put_secret("segment", &[("SEGMENT_WEBHOOK_SECRET", "secret"), ("SEGMENT_PROFILES_API_TOKEN", "token")]);
         cluster
+    }
+
+    /// A cluster that has one destination, with a status.
+    pub fn with_destination(key: &ObjectKey) -> Self {
+        let spec = serde_json::json!({
+            "twilio": {"credentialsRef": {"name": "twilio"}}, "segment": {"credentialsRef": {"name": "segment"}}
+        });
+        let mut destination = EngageDestination::new(&key.name, serde_json::from_value(spec).unwrap());
+        destination.metadata.namespace = Some(key.namespace.clone());
+        destination.status = Some(EngageDestinationStatus::default());
+        Self { destination: Some(Arc::new(destination)), ..Self::default() }
     }
 
     pub fn put_secret(&mut self, name: &str, values: &[(&str, &str)]) {
@@ -53,7 +69,7 @@ impl SecretSource for FakeCluster {
 #[async_trait]
 impl Cluster for FakeCluster {
     fn destination(&self, _: &ObjectKey) -> Option<Arc<EngageDestination>> {
-        None
+        self.destination.clone()
     }
 
     fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
@@ -91,6 +107,11 @@ impl Cluster for FakeCluster {
         status: &EngageDestinationStatus,
     ) -> Result<(), ClusterError> {
         self.destination_writes.lock().unwrap().push(status.clone());
+        Ok(())
+    }
+
+    async fn write_deliveries(&self, _: &ObjectKey, deliveries: &DeliveriesStatus) -> Result<(), ClusterError> {
+        self.deliveries_writes.lock().unwrap().push(deliveries.clone());
         Ok(())
     }
 

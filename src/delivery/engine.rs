@@ -21,6 +21,7 @@ use crate::{
         outcome::{Final, Outcome, Reason},
         pace::Pacer,
         plan::{self, Delivery},
+        receipts::metrics::CallbackResult,
         recipients::Recipients,
         send::{Sending, Sent},
     },
@@ -28,7 +29,7 @@ use crate::{
         Event, SegmentCredentials,
         profile::{ProfileClient, ProfileError, Traits},
     },
-    twilio::{TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -59,6 +60,8 @@ pub struct Engine {
     pub(super) recipients: Arc<Recipients>,
     pub(super) pacer: Pacer,
     pub(super) tasks: TaskTracker,
+    /// Where Twilio tells what becomes of messages; absent where it cannot reach this gateway.
+    pub(super) callbacks: Option<CallbackUrls>,
     profiles: ProfileClient,
     permits: Arc<Semaphore>,
     suspects: mpsc::Sender<ObjectKey>,
@@ -80,6 +83,7 @@ impl Engine {
         twilio: TwilioClients,
         profiles: ProfileClient,
         secrets: Arc<SecretCache>,
+        callbacks: Option<CallbackUrls>,
         metrics: DeliveryMetrics,
     ) -> (Arc<Self>, mpsc::Receiver<ObjectKey>) {
         let (suspects, suspected) = mpsc::channel(MAX_SUSPECTS);
@@ -91,6 +95,7 @@ impl Engine {
             recipients: Arc::default(),
             pacer: Pacer::default(),
             tasks: TaskTracker::new(),
+            callbacks,
             profiles,
             permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             suspects,
@@ -101,6 +106,16 @@ impl Engine {
     /// The account is not as it was checked: whoever checks destinations should look at this one again.
     pub(super) fn suspect(&self, route: &Route) {
         let _ = self.suspects.try_send(route.key.clone());
+    }
+
+    /// A request was refused because the destination is not served.
+    pub fn refused(&self, destination: &ObjectKey) {
+        self.metrics.tallies.refused(destination);
+    }
+
+    /// Counts what came of a callback.
+    pub fn callback(&self, result: CallbackResult) {
+        self.metrics.receipts.callback(result);
     }
 
     /// Counts an event as received, before anything is known of it.
@@ -179,10 +194,11 @@ impl Engine {
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
         let planned = plan::plan(&route.destination, &route.uid, event, &traits, route.flow.as_ref());
-        let delivery = match planned {
+        let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
         };
+        self.follow(route, event, &credentials.twilio, &mut delivery);
         self.send(route, event, &credentials.twilio, ticket, delivery).await
     }
 

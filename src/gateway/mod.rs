@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod answer;
 mod body;
+mod callbacks;
 pub mod destinations;
 pub mod serve;
 pub mod service;

@@ -32,6 +32,8 @@ pub struct Served {
     pub route: Option<Arc<Route>>,
     pub gate: Gate,
     pub generation: Option<i64>,
+    /// `metadata.uid`.
+    pub uid: String,
 }
 
 /// All destinations at one moment.
@@ -87,15 +89,15 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
         Err(rejections) => {
             let message = rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
             let gate = Gate::Refuse { reason: reason::INVALID_SPEC.into(), message };
-            return Served { route: None, gate, generation };
+            return Served { route: None, gate, generation, uid };
         }
     };
     let flow = flow_of(&compiled, destination);
     let route = match known.filter(|route| route.uid == uid && route.flow == flow) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid, destination: compiled, flow }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
     };
-    Served { route: Some(route), gate: gate(destination), generation }
+    Served { route: Some(route), gate: gate(destination), generation, uid }
 }
 
 /// The flow of a conversation: named in the spec, or found by the controller.

@@ -5,6 +5,7 @@ pub mod credentials;
 pub mod event;
 pub mod profile;
 pub mod signature;
+pub mod tracking;
 
 pub use credentials::SegmentCredentials;
 pub use event::{Event, MessageId};
