@@ -198,6 +198,12 @@ impl Engine {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
         };
+        // An attempt that was believed lost and showed after all: its callback named the event.
+        if ticket.attempts() > 0
+            && let Ok(Some(sid)) = self.journal.receipts().message_of(ticket.key()).await
+        {
+            return settle_ticket(ticket, Outcome::Final(Final::Sent { sid })).await;
+        }
         self.follow(route, event, &credentials.twilio, &mut delivery);
         self.send(route, event, &credentials.twilio, ticket, delivery).await
     }

@@ -114,8 +114,8 @@ impl TrackingClient {
         let body =
             json!({"batch": events, "sentAt": Timestamp::now().to_string(), "writeKey": write_key.expose_secret()});
         let request = self.http.post(format!("{}/v1/batch", self.bases.of(region))).json(&body);
-        // The URL in an error is the operator's own; the body is not in it.
-        let response = request.send().await.map_err(|error| TrackingError::Unavailable(error.to_string()))?;
+        let unavailable = |error: reqwest::Error| TrackingError::Unavailable(error.without_url().to_string());
+        let response = request.send().await.map_err(unavailable)?;
         let retry_after = response
             .headers()
             .get(header::RETRY_AFTER)

@@ -13,5 +13,6 @@ mod original_failures;
 mod preview;
 mod provisioning;
 mod reconcilers;
+mod reports;
 mod verification;
 mod whatsapp;
