@@ -41,7 +41,7 @@ impl Refusal {
         Self { status, reason, detail: detail.into() }
     }
 
-    fn unreadable(detail: impl ToString) -> Self {
+    fn unreadable(detail: &dyn std::fmt::Display) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, event_reason::CREDENTIALS_UNREADABLE, detail.to_string())
     }
 }
@@ -126,9 +126,9 @@ impl Gateway {
         let key = route.key.sibling(&route.destination.twilio.name);
         for attempt in 0..2 {
             let secret = if attempt == 0 { self.secrets.get(&key).await } else { self.secrets.refresh(&key).await };
-            let secret = secret.map_err(Refusal::unreadable)?;
-            let credentials =
-                TwilioCredentials::read(&route.destination.twilio, &secret).map_err(Refusal::unreadable)?;
+            let secret = secret.map_err(|error| Refusal::unreadable(&error))?;
+            let credentials = TwilioCredentials::read(&route.destination.twilio, &secret)
+                .map_err(|error| Refusal::unreadable(&error))?;
             let proves = |token: &SecretString| signature::verify(token, &urls, parameters, given.as_bytes());
             if credentials.auth_token.as_ref().is_some_and(proves) {
                 return Ok(());

@@ -89,12 +89,12 @@ fn take(transaction: &WriteTransaction, key: &Key, receipt: &Receipt) -> Result<
     records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
     let announced = match change.announcement {
         None => Announced::No,
-        Some(event) => announce(transaction, &key.destination, Row { since: at, event })?,
+        Some(event) => announce(transaction, &key.destination, &Row { since: at, event })?,
     };
     Ok(Taken::Advanced { told: change.told, announced })
 }
 
-fn announce(transaction: &WriteTransaction, destination: &str, row: Row) -> Result<Announced, JournalError> {
+fn announce(transaction: &WriteTransaction, destination: &str, row: &Row) -> Result<Announced, JournalError> {
     let mut waiting = transaction.open_table(WAITING).map_err(failed)?;
     if waiting.len().map_err(failed)? >= MAX_WAITING {
         return Ok(Announced::NoRoom);
@@ -102,7 +102,7 @@ fn announce(transaction: &WriteTransaction, destination: &str, row: Row) -> Resu
     let mut places = transaction.open_table(PLACES).map_err(failed)?;
     let place = places.get(()).map_err(failed)?.map_or(0, |place| place.value()) + 1;
     places.insert((), place).map_err(failed)?;
-    waiting.insert((destination, place), write(&row)?.as_slice()).map_err(failed)?;
+    waiting.insert((destination, place), write(row)?.as_slice()).map_err(failed)?;
     Ok(Announced::Yes)
 }
 
