@@ -76,12 +76,12 @@ bench: build ## The figures of the README
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/figures
 
-bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; ten minutes
+bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; eight minutes
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/cluster
 
-chaos: test-build ## The kill test at length: 200 kills
-	ENGAGE_KILLS=200 $(CARGO) test --locked --test product -- kill::
+chaos: test-build ## The kill tests at length: 200 kills of the gateway, 200 of the controller
+	ENGAGE_KILLS=200 ENGAGE_CONTROLLER_KILLS=200 $(CARGO) test --locked --test product -- kill:: cluster::crashes
 
 generate: ## Write crds/ anew from the types in src/api, and what is made of it and of the chart
 	@$(CARGO) build --locked --bin engage-operator

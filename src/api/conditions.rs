@@ -105,7 +105,8 @@ pub fn remove(conditions: &mut Vec<Condition>, type_: &str) {
     conditions.retain(|condition| condition.type_ != type_);
 }
 
-fn truncated(mut message: String) -> String {
+/// Cut so that it may be a condition's message, and an event's note.
+pub fn truncated(mut message: String) -> String {
     if message.len() > MAX_MESSAGE {
         let mut end = MAX_MESSAGE - '…'.len_utf8();
         while !message.is_char_boundary(end) {

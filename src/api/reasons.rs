@@ -48,6 +48,8 @@ pub mod condition {
     pub const FLOW_DELETED: &str = "FlowDeleted";
     pub const FLOW_KEPT: &str = "FlowKept";
     pub const NAME_TAKEN: &str = "NameTaken";
+    /// Of an event only: an edit that somebody else made is no condition, since it does not last.
+    pub const FLOW_EDITED: &str = "FlowEdited";
     pub const CREATE_INTERRUPTED: &str = "CreateInterrupted";
     pub const RATE_LIMITED: &str = "RateLimited";
     pub const API_UNAVAILABLE: &str = "ApiUnavailable";
@@ -114,6 +116,7 @@ pub mod request {
     pub const MALFORMED: &str = "Malformed";
     pub const UNKNOWN_DESTINATION: &str = "UnknownDestination";
     pub const NOT_KNOWN_YET: &str = "NotKnownYet";
+    pub const UNREADABLE: &str = "Unreadable";
     pub const TOO_LARGE: &str = "TooLarge";
     pub const TOO_SLOW: &str = "TooSlow";
 }

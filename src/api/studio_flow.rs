@@ -1,5 +1,7 @@
 //! `StudioFlow`: this Twilio Studio flow exists and stays as git says.
 
+use std::fmt;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -185,4 +187,22 @@ pub struct FlowDrift {
     /// Names of the widgets that differ, at most twenty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub widgets: Vec<String>,
+}
+
+impl fmt::Display for FlowDrift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { revision, author_sid, at, widgets } = self;
+        write!(f, "somebody else")?;
+        if let Some(author) = author_sid {
+            write!(f, " ({author})")?;
+        }
+        write!(f, " saved revision {revision}")?;
+        if let Some(at) = at {
+            write!(f, " at {at}")?;
+        }
+        if !widgets.is_empty() {
+            write!(f, ", in which these widgets differ from what is written here: {}", widgets.join(", "))?;
+        }
+        Ok(())
+    }
 }

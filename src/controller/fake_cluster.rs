@@ -21,6 +21,8 @@ pub struct FakeCluster {
     pub secrets: BTreeMap<ObjectKey, SecretData>,
     pub config_map: Option<ConfigMapData>,
     pub unreadable: bool,
+    /// Called whenever a destination is looked up.
+    pub on_look: Option<Box<dyn Fn() + Send + Sync>>,
     pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
     pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
     pub deliveries_writes: Mutex<Vec<DeliveriesStatus>>,
@@ -69,6 +71,9 @@ impl SecretSource for FakeCluster {
 #[async_trait]
 impl Cluster for FakeCluster {
     fn destination(&self, _: &ObjectKey) -> Option<Arc<EngageDestination>> {
+        if let Some(on_look) = &self.on_look {
+            on_look();
+        }
         self.destination.clone()
     }
 

@@ -20,6 +20,7 @@ mod fake_cluster;
 mod samples;
 mod shared_read;
 pub mod studio_flow;
+mod turns;
 #[cfg(test)]
 mod without_twilio;
 

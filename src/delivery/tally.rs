@@ -34,6 +34,17 @@ pub struct Tally {
     pub deliveries: DeliveriesStatus,
 }
 
+/// Whether a destination is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    There {
+        uid: String,
+    },
+    /// It may be: it cannot be read just now.
+    Unclear,
+    Gone,
+}
+
 /// The sums of all destinations.
 #[derive(Debug, Default)]
 pub struct Tallies(Mutex<Sums>);
@@ -143,26 +154,32 @@ impl Tallies {
         Ok(())
     }
 
-    /// Writes what has changed, and forgets destinations that are gone; `uid_of` gives the uid of those that are there.
+    /// Writes what has changed, and forgets destinations that are gone.
     pub async fn keep(
         &self,
         store: &dyn ReceiptStore,
-        uid_of: impl Fn(&ObjectKey) -> Option<String>,
+        presence: impl Fn(&ObjectKey) -> Presence,
     ) -> Result<(), JournalError> {
         let mut rows = Vec::new();
         {
             let mut sums = self.lock();
             let before = sums.by_key.len();
-            sums.by_key.retain(|key, sum| {
-                let uid = uid_of(key);
-                let is_gone = uid.is_none() || sum.tally.uid.as_ref().is_some_and(|known| Some(known) != uid.as_ref());
-                sum.tally.uid = uid;
-                if is_gone {
+            sums.by_key.retain(|key, Sum { tally, changed }| {
+                let stays = match presence(key) {
+                    Presence::There { uid } => {
+                        let same = tally.uid.as_ref().is_none_or(|known| *known == uid);
+                        tally.uid = Some(uid);
+                        same
+                    }
+                    Presence::Unclear => true,
+                    Presence::Gone => false,
+                };
+                if !stays {
                     rows.push((key.to_string(), None));
-                } else if std::mem::take(&mut sum.changed) {
-                    rows.extend(serde_json::to_value(&sum.tally).ok().map(|tally| (key.to_string(), Some(tally))));
+                } else if std::mem::take(changed) {
+                    rows.extend(serde_json::to_value(&*tally).ok().map(|tally| (key.to_string(), Some(tally))));
                 }
-                !is_gone
+                stays
             });
             sums.changes += u64::from(sums.by_key.len() != before);
         }
@@ -215,14 +232,16 @@ mod tests {
         let (store, tallies) = (MemoryReceipts::new(10), Tallies::default());
         tallies.outcome(&key(), &Outcome::rejected("NoPhone", "none"));
         tallies.message(&key(), Status::Failed, Some(&Reason::new("OutsideWindow", "code 63016")));
-        tallies.keep(&store, |_| Some("u".into())).await.unwrap();
+        tallies.keep(&store, |_| Presence::There { uid: "u".into() }).await.unwrap();
         let again = Tallies::default();
         again.restore(&store).await.unwrap();
         assert_eq!(again.all().1, tallies.all().1);
         assert_eq!(only(&again).last_failure.unwrap().reason, "OutsideWindow");
         again.outcome(&key(), &Outcome::rejected("NoPhone", "none"));
         assert_eq!(only(&again).outcomes["rejected"], 2);
-        again.keep(&store, |_| Some("another".into())).await.unwrap();
+        again.keep(&store, |_| Presence::Unclear).await.unwrap();
+        assert_eq!(only(&again).outcomes["rejected"], 2);
+        again.keep(&store, |_| Presence::There { uid: "another".into() }).await.unwrap();
         assert!(again.all().1.is_empty() && store.tallies().await.unwrap().is_empty());
     }
 }

@@ -84,8 +84,12 @@ impl Gateway {
         body: Body,
     ) -> Result<CallbackResult, Refusal> {
         let parameters = parameters(headers, body).await?;
+        let table = self.routes.current();
         let unknown = || {
-            if self.routes.is_complete() {
+            if table.is_unreadable(key) {
+                let detail = format!("EngageDestination `{key}` is not as this program knows them; its log says why");
+                Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason::UNREADABLE, detail)
+            } else if self.routes.is_complete() {
                 let detail = format!("there is no EngageDestination `{key}`");
                 Refusal::new(StatusCode::NOT_FOUND, reason::UNKNOWN_DESTINATION, detail)
             } else {
@@ -93,7 +97,6 @@ impl Gateway {
                 Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason::NOT_KNOWN_YET, detail)
             }
         };
-        let table = self.routes.current();
         let served = table.get(key).ok_or_else(unknown)?;
         // The spec makes no sense just now; what it was, and will be again, has messages under way.
         let route = served.route.as_ref().ok_or_else(|| {

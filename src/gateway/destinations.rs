@@ -132,6 +132,10 @@ impl Gateway {
         let held = self.budget.read(headers, body).await.map_err(body_refused)?;
         let table = self.routes.current();
         let served = table.get(key).ok_or_else(|| {
+            if table.is_unreadable(key) {
+                let detail = format!("EngageDestination `{key}` is not as this program knows them; its log says why");
+                return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, request_reason::UNREADABLE, detail);
+            }
             if !self.routes.is_complete() {
                 let detail = "the API server is away, and the destination may be new";
                 return Refusal::new(StatusCode::SERVICE_UNAVAILABLE, request_reason::NOT_KNOWN_YET, detail);

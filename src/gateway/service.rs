@@ -18,7 +18,7 @@ use crate::{
         phone,
         receipts::outbox::Outbox,
         recovery::RouteLookup,
-        tally::Tallies,
+        tally::{Presence, Tallies},
     },
     gateway::{Gateway, Routes, router, serve::serve},
     metrics::GatewayMetrics,
@@ -146,8 +146,12 @@ struct Keeper {
 impl Keeper {
     async fn keep(&self) {
         let table = self.routes.current();
-        let uid_of = |key: &ObjectKey| table.get(key)?.uid.clone().into();
-        if let Err(error) = self.tallies.keep(self.journal.receipts(), uid_of).await {
+        let presence = |key: &ObjectKey| match table.get(key) {
+            Some(served) => Presence::There { uid: served.uid.clone() },
+            None if table.is_unreadable(key) || !self.routes.is_complete() => Presence::Unclear,
+            None => Presence::Gone,
+        };
+        if let Err(error) = self.tallies.keep(self.journal.receipts(), presence).await {
             tracing::error!(%error, "what was counted could not be written");
         }
     }

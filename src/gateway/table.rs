@@ -2,7 +2,7 @@
 //! compiled anew.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,12 +28,12 @@ use crate::{
 /// One destination in the table.
 #[derive(Debug)]
 pub struct Served {
+    /// `metadata.uid`.
+    pub uid: String,
     /// Absent when the spec makes no sense; the gate then says why.
     pub route: Option<Arc<Route>>,
     pub gate: Gate,
     pub generation: Option<i64>,
-    /// `metadata.uid`.
-    pub uid: String,
 }
 
 /// All destinations at one moment.
@@ -41,6 +41,7 @@ pub struct Served {
 pub struct RouteTable {
     by_key: HashMap<ObjectKey, Arc<Served>>,
     by_uid: HashMap<String, Arc<Route>>,
+    unreadable: BTreeSet<ObjectKey>,
 }
 
 impl RouteTable {
@@ -56,6 +57,11 @@ impl RouteTable {
             table.by_key.insert(key, served);
         }
         table
+    }
+
+    /// Whether there is such a destination, and all that is known of it is its name.
+    pub fn is_unreadable(&self, key: &ObjectKey) -> bool {
+        self.unreadable.contains(key)
     }
 
     pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Served>> {
@@ -79,25 +85,25 @@ impl RouteTable {
 fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestination) -> Served {
     let generation = destination.metadata.generation;
     let uid = destination.uid().unwrap_or_else(|| key.to_string());
-    let known = before.filter(|before| before.generation == generation).and_then(|before| before.route.as_ref());
-    let compiled = match known.filter(|route| route.uid == uid) {
-        Some(route) => Ok(Arc::clone(&route.destination)),
-        None => Destination::compile(&destination.spec).map(Arc::new),
+    let known = before.filter(|before| before.generation == generation && before.uid == uid);
+    let compiled = match known {
+        Some(Served { route: Some(route), .. }) => Ok(Arc::clone(&route.destination)),
+        Some(Served { route: None, gate, .. }) => Err(gate.clone()),
+        None => Destination::compile(&destination.spec).map(Arc::new).map_err(|rejections| {
+            let message = rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            Gate::Refuse { reason: reason::INVALID_SPEC.into(), message }
+        }),
     };
     let compiled = match compiled {
         Ok(compiled) => compiled,
-        Err(rejections) => {
-            let message = rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            let gate = Gate::Refuse { reason: reason::INVALID_SPEC.into(), message };
-            return Served { route: None, gate, generation, uid };
-        }
+        Err(gate) => return Served { uid, route: None, gate, generation },
     };
     let flow = flow_of(&compiled, destination);
-    let route = match known.filter(|route| route.uid == uid && route.flow == flow) {
+    let route = match known.and_then(|known| known.route.as_ref()).filter(|route| route.flow == flow) {
         Some(route) => Arc::clone(route),
         None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
     };
-    Served { route: Some(route), gate: gate(destination), generation, uid }
+    Served { uid, route: Some(route), gate: gate(destination), generation }
 }
 
 /// The flow of a conversation: named in the spec, or found by the controller.
@@ -138,9 +144,97 @@ impl Routes {
         self.complete.store(complete, Ordering::Release);
     }
 
-    /// Replaces the table by that of these destinations.
-    pub fn replace<'a>(&self, destinations: impl IntoIterator<Item = &'a EngageDestination>) {
-        let table = RouteTable::build(&self.table.load(), destinations);
+    /// Replaces the table by that of these destinations, and of those that cannot be read.
+    pub fn replace<'a>(
+        &self,
+        destinations: impl IntoIterator<Item = &'a EngageDestination>,
+        unreadable: BTreeSet<ObjectKey>,
+    ) {
+        let table = RouteTable { unreadable, ..RouteTable::build(&self.table.load(), destinations) };
         self.table.store(Arc::new(table));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::engage_destination::{EngageDestinationStatus, FlowStatus};
+
+    fn destination(name: &str, uid: &str, generation: i64, action: &Value) -> EngageDestination {
+        let mut spec = json!({
+            "twilio": {"credentialsRef": {"name": "twilio"}}, "segment": {"credentialsRef": {"name": "segment"}},
+        });
+        spec.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+        let mut destination = EngageDestination::new(name, serde_json::from_value(spec).unwrap());
+        destination.metadata.namespace = Some("marketing".into());
+        destination.metadata.uid = Some(uid.into());
+        destination.metadata.generation = Some(generation);
+        destination
+    }
+
+    fn whatsapp(name: &str, uid: &str, generation: i64) -> EngageDestination {
+        let (service, template) = (format!("MG{:032}", 1), format!("HX{:032}", 1));
+        let action = json!({"whatsapp": {"messagingServiceSid": service, "contentSid": template}});
+        destination(name, uid, generation, &action)
+    }
+
+    fn conversation(name: &str, flow: Option<&str>) -> EngageDestination {
+        let action = json!({"conversation": {"flowRef": {"name": "agent"}, "twilioNumber": ["+5511900000001"]}});
+        let mut destination = destination(name, name, 1, &action);
+        let flow = flow.map(|sid| FlowStatus { sid: sid.into(), revision: None });
+        destination.status = Some(EngageDestinationStatus { flow, ..Default::default() });
+        destination
+    }
+
+    fn route<'a>(table: &'a RouteTable, name: &str) -> &'a Arc<Route> {
+        table.get(&ObjectKey::new("marketing", name)).unwrap().route.as_ref().unwrap()
+    }
+
+    fn is_same(before: &RouteTable, after: &RouteTable, name: &str) -> bool {
+        Arc::ptr_eq(&route(before, name).destination, &route(after, name).destination)
+    }
+
+    #[test]
+    fn only_a_destination_whose_spec_has_changed_is_compiled_anew() {
+        let before = [whatsapp("same", "a", 1), whatsapp("changed", "b", 1), whatsapp("made-anew", "c", 1)];
+        let before = RouteTable::build(&RouteTable::default(), &before);
+        let mut same = whatsapp("same", "a", 1);
+        same.status = Some(EngageDestinationStatus::default());
+        let after = [same, whatsapp("changed", "b", 2), whatsapp("made-anew", "d", 1), whatsapp("new", "e", 1)];
+        let after = RouteTable::build(&before, &after);
+        assert_eq!(after.len(), 4);
+        assert!(is_same(&before, &after, "same") && Arc::ptr_eq(route(&before, "same"), route(&after, "same")));
+        assert!(!is_same(&before, &after, "changed"));
+        assert!(!is_same(&before, &after, "made-anew"));
+        assert!(before.by_uid("c").is_some() && after.by_uid("c").is_none());
+    }
+
+    #[test]
+    fn a_flow_that_is_found_makes_another_route_of_the_same_compiled_spec() {
+        let before = RouteTable::build(&RouteTable::default(), &[conversation("agent", None)]);
+        assert_eq!(route(&before, "agent").flow, None);
+        let flow = format!("FW{:032}", 1);
+        let after = RouteTable::build(&before, &[conversation("agent", Some(&flow))]);
+        assert_eq!(route(&after, "agent").flow, Some(flow.parse().unwrap()));
+        assert!(is_same(&before, &after, "agent"));
+    }
+
+    #[test]
+    fn a_spec_that_makes_no_sense_is_refused_until_it_changes() {
+        let refusal = |table: &RouteTable| {
+            let served = table.get(&ObjectKey::new("marketing", "lead")).unwrap();
+            served.route.is_none().then(|| served.gate.clone())
+        };
+        let mut wrong = whatsapp("lead", "a", 1);
+        wrong.spec.when = Some("traits[".into());
+        let before = RouteTable::build(&RouteTable::default(), &[wrong]);
+        assert!(matches!(refusal(&before), Some(Gate::Refuse { reason, .. }) if reason == "InvalidSpec"));
+        // Of the same generation the spec is the same; whether it is looked at shows by giving another here.
+        let again = RouteTable::build(&before, &[whatsapp("lead", "a", 1)]);
+        assert_eq!(refusal(&again), refusal(&before));
+        let mended = RouteTable::build(&again, &[whatsapp("lead", "a", 2)]);
+        assert_eq!(refusal(&mended), None);
     }
 }

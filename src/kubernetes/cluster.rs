@@ -28,9 +28,13 @@ use crate::{
         annotations::FLOW_FINALIZER,
         conditions::{self, Truth},
         engage_destination::DeliveriesStatus,
+        reasons::condition as reasons,
         secret::SecretData,
     },
-    controller::{Cluster, ClusterError, ConfigMapData, Programmed},
+    controller::{
+        Cluster, ClusterError, ConfigMapData, Programmed,
+        driver::{ObjectRef, Waker},
+    },
     delivery::credentials::{SecretError, SecretSource},
 };
 
@@ -57,19 +61,22 @@ pub struct KubeCluster {
     secrets: SecretReader,
     recorder: Recorder,
     leadership: Leadership,
+    wake: Waker,
     pub destinations: Index<EngageDestination>,
     pub flows: Index<StudioFlow>,
     pub gateway: GatewayPresence,
 }
 
 impl KubeCluster {
-    pub fn new(client: Client, identity: String, leadership: Leadership) -> Self {
+    /// Destinations are woken by `wake` when the flow that they refer to is written.
+    pub fn new(client: Client, identity: String, leadership: Leadership, wake: Waker) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(identity) };
         Self {
             secrets: SecretReader(client.clone()),
             recorder: Recorder::new(client.clone(), reporter),
             client,
             leadership,
+            wake,
             destinations: Index::default(),
             flows: Index::default(),
             gateway: GatewayPresence::default(),
@@ -117,15 +124,22 @@ impl KubeCluster {
         Ok(())
     }
 
-    /// Tells of a change of `Ready` as an event. Failing to do so fails nothing else.
+    /// Tells of a change of `Ready` as an event.
     async fn tell<K: Resource<DynamicType = ()>>(&self, object: &K, before: &[Condition], after: &[Condition]) {
         let Some(ready) = conditions::ready_changed(before, after) else { return };
-        let good = ready.status == Truth::True.as_str();
+        // What passes by itself, as when everything is applied at once, is nobody's concern.
+        let passing = [reasons::VERIFYING, reasons::PENDING, reasons::FLOW_NOT_READY].contains(&ready.reason.as_str());
+        let good = ready.status == Truth::True.as_str() || passing;
+        let type_ = if good { EventType::Normal } else { EventType::Warning };
+        self.publish(object, type_, &ready.reason, ready.message.clone()).await;
+    }
+
+    /// Failing to do so fails nothing else.
+    async fn publish<K: Resource<DynamicType = ()>>(&self, object: &K, type_: EventType, reason: &str, note: String) {
         let event = Event {
-            type_: if good { EventType::Normal } else { EventType::Warning },
-            reason: ready.reason.clone(),
-            // A condition's message is no longer than an event's note may be.
-            note: Some(ready.message.clone()),
+            type_,
+            reason: reason.to_owned(),
+            note: Some(conditions::truncated(note)),
             action: "Reconcile".into(),
             secondary: None,
         };
@@ -203,8 +217,18 @@ impl Cluster for KubeCluster {
         }
         let updated = StudioFlow { status: Some(status.clone()), ..StudioFlow::clone(&current) };
         self.write(&self.flows, updated).await?;
-        let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let before = current.status.as_ref();
+        if let Some(drift) = &status.drift
+            && before.and_then(|before| before.drift.as_ref()) != Some(drift)
+        {
+            self.publish(current.as_ref(), EventType::Warning, reasons::FLOW_EDITED, drift.to_string()).await;
+        }
+        let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
+        // The watch says nothing of what is known here already.
+        for destination in self.referring_to(&key) {
+            let _ = self.wake.send(ObjectRef::Destination(destination));
+        }
         Ok(())
     }
 

@@ -70,8 +70,8 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
     tracing::info!(identity, "holding the lease");
 
     let leadership = elector.leadership();
-    let cluster = Arc::new(KubeCluster::new(client.clone(), identity, leadership));
     let (wake, woken) = tokio::sync::mpsc::unbounded_channel();
+    let cluster = Arc::new(KubeCluster::new(client.clone(), identity, leadership, wake.clone()));
     let context =
         Context { public_url, ..Context::new(Arc::clone(&cluster) as _, TwilioClients::new(twilio)?, cluster_id) };
     let context = Arc::new(context);

@@ -30,6 +30,9 @@ use crate::api::{ObjectKey, annotations::SUSPECTED};
 const BEAT: Duration = Duration::from_secs(5);
 /// A gateway whose lease has not moved for this long does not run.
 const SILENCE: Duration = Duration::from_secs(15);
+/// A gateway that has given its lease back may be one that is restarted: so long is waited for the next, before every
+/// destination is told that there is none.
+const RESTART: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Most destinations that one beat names; more are named again by their next events.
@@ -145,7 +148,9 @@ impl GatewayPresence {
                     None => Instant::now().checked_sub(age(renewed.as_ref())).unwrap_or_else(Instant::now),
                 };
                 seen = Some((renewed, moved_at));
-                let present = held && moved_at.elapsed() < SILENCE;
+                let patience = if held { SILENCE } else { RESTART };
+                // Only one that was there can be one that is restarted.
+                let present = (held || self.is_present()) && moved_at.elapsed() < patience;
                 if self.0.swap(present, Ordering::AcqRel) != present {
                     changed();
                 }

@@ -1,4 +1,5 @@
-//! The objects of one kind as the API server last told them. An object that cannot be read is skipped and disturbs no other.
+//! The objects of one kind as the API server last told them. One that cannot be read disturbs no other: it stays as it was last
+//! read, and where it never was, it is known by its name alone.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -73,6 +74,8 @@ impl<K> Watched for K where
 #[derive(Debug)]
 pub struct Index<K> {
     objects: RwLock<BTreeMap<ObjectKey, Arc<K>>>,
+    /// Those that are there and cannot be read as they are now.
+    unreadable: RwLock<BTreeSet<ObjectKey>>,
     /// How many of the watched namespaces have been read.
     read: watch::Sender<usize>,
     /// How many watches are broken: for as long as there is one, changes go unseen.
@@ -81,7 +84,12 @@ pub struct Index<K> {
 
 impl<K: Watched> Default for Index<K> {
     fn default() -> Self {
-        Self { objects: RwLock::default(), read: watch::Sender::new(0), broken: AtomicUsize::new(0) }
+        Self {
+            objects: RwLock::default(),
+            unreadable: RwLock::default(),
+            read: watch::Sender::new(0),
+            broken: AtomicUsize::new(0),
+        }
     }
 }
 
@@ -92,6 +100,11 @@ impl<K: Watched> Index<K> {
 
     pub fn all(&self) -> Vec<Arc<K>> {
         self.objects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// The names of objects that cannot be read as they are now.
+    pub fn unreadable(&self) -> BTreeSet<ObjectKey> {
+        self.unreadable.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until the objects of `namespaces` namespaces have been read once.
@@ -130,8 +143,9 @@ impl<K: Watched> Index<K> {
         true
     }
 
-    fn remove(&self, key: &ObjectKey) -> bool {
-        self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key).is_some()
+    fn remove(&self, key: &ObjectKey) {
+        self.objects.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.unreadable.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
     /// Follows the API server for as long as it is polled; `changed` is told of each object that came, changed or went, and
@@ -186,11 +200,12 @@ impl<K: Watched> Index<K> {
                     }
                     Ok(watcher::Event::InitDone) => {
                         let listed = listed.take().unwrap_or_default();
-                        let gone = self.all().into_iter().map(|object| ObjectKey::of(object.as_ref())).filter(|key| {
+                        let known = self.all().into_iter().map(|object| ObjectKey::of(object.as_ref()));
+                        let gone = known.chain(self.unreadable()).filter(|key| {
                             namespace.as_ref().is_none_or(|namespace| *namespace == key.namespace)
                                 && !listed.contains(key)
                         });
-                        for key in gone.collect::<Vec<_>>() {
+                        for key in gone.collect::<BTreeSet<_>>() {
                             self.remove(&key);
                             changed(&key);
                         }
@@ -215,19 +230,17 @@ impl<K: Watched> Index<K> {
     }
 
     fn take(&self, object: DeserializeGuard<K>) -> bool {
+        let key = key_of(&object);
+        let mut unreadable = self.unreadable.write().unwrap_or_else(PoisonError::into_inner);
         match object.0 {
             Ok(mut object) => {
                 object.managed_fields_mut().clear();
-                self.learn(object)
+                let mended = unreadable.remove(&key);
+                self.learn(object) || mended
             }
             Err(invalid) => {
-                tracing::error!(
-                    kind = %K::kind(&()),
-                    object = %invalid.metadata.name.as_deref().unwrap_or_default(),
-                    error = %invalid.error,
-                    "an object cannot be read and is skipped"
-                );
-                false
+                tracing::error!(kind = %K::kind(&()), object = %key, error = %invalid.error, "an object cannot be read");
+                unreadable.insert(key)
             }
         }
     }

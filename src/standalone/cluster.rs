@@ -183,7 +183,7 @@ impl FolderCluster {
     /// Makes the routing table anew from the objects as they are.
     pub fn rebuild_routes(&self) {
         let destinations: Vec<_> = self.read().destinations.values().cloned().collect();
-        self.routes.replace(destinations.iter().map(AsRef::as_ref));
+        self.routes.replace(destinations.iter().map(AsRef::as_ref), BTreeSet::new());
     }
 
     /// Has objects of this cluster looked at.

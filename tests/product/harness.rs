@@ -203,7 +203,14 @@ impl World {
     pub async fn all_ready(&self, resources: &[Value]) {
         for resource in resources {
             let kind = resource["kind"].as_str().unwrap();
-            self.reason(kind, resource["metadata"]["name"].as_str().unwrap(), "Ready", "Ready").await;
+            let name = resource["metadata"]["name"].as_str().unwrap();
+            self.reason(kind, name, "Ready", "Ready").await;
+            // The status is on disk a moment before the gateway has heard of it.
+            let begin = Instant::now();
+            while kind == "EngageDestination" && self.post_signed(name, "{}", None).await.status == 503 {
+                assert!(begin.elapsed() < Duration::from_secs(20), "{name} is Ready and not served\n{}", self.log());
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
     }
 

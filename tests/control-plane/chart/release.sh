@@ -35,10 +35,11 @@ upgrade_brings_the_definitions() {
 }
 
 field_is_known() {
-    within 10 kubectl apply --server-side --namespace "$served" --filename - <<<"$lead_welcome$consent"
+    within 10 consent_is_applied
     [[ $(kubectl get --namespace "$served" "$destinations" lead-welcome --output 'jsonpath={.spec.consent.trait}') == whatsapp_opt_in ]]
 }
 
+consent_is_applied() { kubectl apply --server-side --namespace "$served" --filename - <<<"$lead_welcome$consent"; }
 consent='
   consent: {trait: whatsapp_opt_in}'
 lead_welcome='

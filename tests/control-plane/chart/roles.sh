@@ -103,7 +103,7 @@ roles_stop() { role_stops gateway; role_stops controller; }
 end_processes() {
     local file
     for file in "$work"/*.pid; do
-        [[ ! -s $file ]] || kill -KILL "$(cat "$file")" || true
+        [[ ! -s $file ]] || kill -KILL "$(cat "$file")"
     done
 }
 
@@ -124,7 +124,7 @@ samples_are_applied() {
 }
 
 samples_become_ready() {
-    kubectl wait --namespace "$served" --for=condition=Ready --timeout=60s "$flows/connect-to-agent" "$destinations/lead-conversation" || {
+    kubectl wait --namespace "$served" --for=condition=Ready --timeout=30s "$flows/connect-to-agent" "$destinations/lead-conversation" || {
         kubectl get --namespace "$served" --output yaml "$flows/connect-to-agent" "$destinations/lead-conversation"
         tail -n 20 "$work/controller.log" "$work/gateway.log"
         return 1
@@ -175,7 +175,7 @@ flow_is_made_from_a_config_map() {
             -e 's/friendlyName: Connect to agent/friendlyName: From a ConfigMap/'
         printf '  definitionFrom: {configMapKeyRef: {name: flow, key: sample_flow.json}}\n  deletionPolicy: Delete\n'
     } | kubectl apply --server-side --filename -
-    kubectl wait --namespace "$served" --for=condition=Ready --timeout=60s "$flows/from-config-map"
+    kubectl wait --namespace "$served" --for=condition=Ready --timeout=30s "$flows/from-config-map"
     there_are 2 flows
 }
 

@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
-use engage_operator::api::custom_resource_definitions;
+use engage_operator::{api::custom_resource_definitions, kubernetes::CONTROLLER_LEASE};
 use engage_simulator::{Options, Simulator};
-use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Secret, events::v1::Event};
 use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -16,15 +17,15 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::control_plane::ControlPlane;
+use super::{SOON, control_plane::ControlPlane};
 use crate::harness::{NAMESPACE, SECRET, free_port, sid, sign};
 
 pub struct Cluster {
     pub sim: Simulator,
     pub plane: ControlPlane,
     pub client: Client,
-    pub gateway: Option<Child>,
-    pub gateway_port: u16,
+    gateway: Mutex<Option<Role>>,
+    gateway_port: u16,
     gateway_admin: u16,
     folder: tempfile::TempDir,
     http: reqwest::Client,
@@ -44,39 +45,81 @@ impl Role {
     pub fn signal(&self, signal: &str) {
         assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
     }
+
+    /// Ends it at once, as a lost node does.
+    pub fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits until it has ended by itself.
+    pub async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let begin = Instant::now();
+        while begin.elapsed() < patience {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return Some(status);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        None
+    }
 }
 
 impl Cluster {
     /// An API server with the CRDs and a simulator; `None` where no API server can be had.
     pub async fn start() -> Option<Self> {
+        let cluster = Self::without_crds().await?;
+        cluster.install_crds(|_| ()).await;
+        Some(cluster)
+    }
+
+    pub async fn without_crds() -> Option<Self> {
         let plane = ControlPlane::start(super::control_plane::assets()?).await;
         let client = plane.client();
-        let cluster = Self {
+        Some(Self {
             sim: Simulator::start(Options::default()).await.unwrap(),
             client,
             plane,
-            gateway: None,
+            gateway: Mutex::default(),
             gateway_port: free_port(),
             gateway_admin: free_port(),
             folder: tempfile::tempdir().unwrap(),
             http: reqwest::Client::new(),
-        };
+        })
+    }
+
+    /// What `kubectl` prints, or what it says when it fails.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let kubeconfig = self.plane.kubeconfig();
+        let output = Command::new(super::control_plane::assets().unwrap().join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(&kubeconfig)
+            .arg("--cache-dir")
+            .arg(kubeconfig.with_file_name("kubectl-cache"))
+            .args(["--namespace", NAMESPACE])
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    }
+
+    /// Installs the CRDs, each after `change`, and waits until the kinds are served.
+    pub async fn install_crds(&self, change: impl Fn(&mut Value)) {
         for crd in custom_resource_definitions() {
-            cluster.apply(&serde_json::to_value(&crd).unwrap()).await.unwrap();
+            let mut crd = serde_json::to_value(&crd).unwrap();
+            change(&mut crd);
+            self.apply(&crd).await.unwrap();
         }
-        let begin = Instant::now();
         for kind in ["EngageDestination", "StudioFlow"] {
-            while cluster.api(kind).list(&ListParams::default()).await.is_err() {
-                assert!(begin.elapsed() < Duration::from_secs(20), "{kind} is not served");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            eventually(kind, async || self.api(kind).list(&ListParams::default()).await.is_ok()).await;
         }
-        Some(cluster)
     }
 
     /// As `start`, with the Secrets, a gateway and one controller.
     pub async fn running() -> Option<(Self, Role)> {
-        let mut cluster = Self::start().await?;
+        let cluster = Self::start().await?;
         cluster.put_secrets().await;
         cluster.start_gateway().await;
         let controller = cluster.controller("one");
@@ -95,6 +138,17 @@ impl Cluster {
             assert!(begin.elapsed() < Duration::from_secs(30), "{error}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+
+    /// Whether the API server would store the object, field names and all, and if not why.
+    pub async fn admit(&self, object: &Value) -> Result<(), String> {
+        let plural = if object["kind"] == "StudioFlow" { "studioflows" } else { "engagedestinations" };
+        let path = format!("/apis/engage-operator.dev/v1alpha1/namespaces/{NAMESPACE}/{plural}");
+        let request = http::Request::post(format!("{path}?dryRun=All&fieldValidation=Strict"))
+            .header("content-type", "application/json")
+            .body(object.to_string().into_bytes())
+            .unwrap();
+        self.client.request::<Value>(request).await.map(drop).map_err(|error| error.to_string())
     }
 
     /// Server-side apply, as `kubectl apply --server-side`.
@@ -169,6 +223,32 @@ impl Cluster {
         secrets.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&secret)).await.unwrap();
     }
 
+    /// Takes the controllers' lease away, so that the next one need not wait until it has run out.
+    pub async fn forget_lease(&self) {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), NAMESPACE);
+        match leases.delete(CONTROLLER_LEASE, &DeleteParams::default()).await {
+            // One that was killed early had none yet.
+            Err(kube::Error::Api(status)) if status.is_not_found() => {}
+            deleted => drop(deleted.unwrap()),
+        }
+    }
+
+    /// Reason and type of each event that tells of an object, oldest first, with how often it was told.
+    pub async fn events(&self, kind: &str, name: &str) -> Vec<(String, String, i32)> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let mut events = events.list(&ListParams::default()).await.unwrap().items;
+        events.retain(|event| {
+            let regarding = event.regarding.as_ref().unwrap();
+            regarding.kind.as_deref() == Some(kind) && regarding.name.as_deref() == Some(name)
+        });
+        events.sort_by_key(|event| event.event_time.clone());
+        let told = |event: Event| {
+            let count = event.series.map_or(1, |series| series.count);
+            (event.reason.unwrap_or_default(), event.type_.unwrap_or_default(), count)
+        };
+        events.into_iter().map(told).collect()
+    }
+
     pub async fn put_secrets(&self) {
         self.put_secret("twilio", &json!({"TWILIO_ACCOUNT_SID": sid("AC", 1), "TWILIO_AUTH_TOKEN": "demo-auth-token"}))
             .await;
@@ -193,12 +273,23 @@ impl Cluster {
     }
 
     pub fn controller(&self, name: &str) -> Role {
-        let mut command = self.role("controller", name);
-        command.args(["--admin-listen", &format!("127.0.0.1:{}", free_port()), "--public-url"]);
-        Role(command.arg(format!("http://127.0.0.1:{}", self.gateway_port)).spawn().unwrap())
+        self.controller_at(name, &format!("http://127.0.0.1:{}", self.gateway_port))
     }
 
-    pub async fn start_gateway(&mut self) {
+    /// A controller that tells people this public URL.
+    pub fn controller_at(&self, name: &str, public_url: &str) -> Role {
+        let mut command = self.role("controller", name);
+        command.args(["--admin-listen", &format!("127.0.0.1:{}", free_port()), "--public-url", public_url]);
+        Role(command.spawn().unwrap())
+    }
+
+    /// Starts the gateway and waits until it is ready.
+    pub async fn start_gateway(&self) {
+        self.spawn_gateway();
+        eventually("the gateway is ready", async || self.gateway_readiness().await == Some(200)).await;
+    }
+
+    pub fn spawn_gateway(&self) {
         let mut command = self.role("gateway", "gateway");
         command
             .args(["--listen", &format!("127.0.0.1:{}", self.gateway_port)])
@@ -206,21 +297,25 @@ impl Cluster {
             .args(["--segment-profiles-base-url", &self.sim.profiles_base_url()])
             .arg("--journal")
             .arg(format!("file:{}", self.folder.path().join("journal.redb").display()));
-        self.gateway = Some(command.spawn().unwrap());
-        let begin = Instant::now();
-        let ready = format!("http://127.0.0.1:{}/readyz", self.gateway_admin);
-        while !self.http.get(&ready).send().await.is_ok_and(|answer| answer.status().is_success()) {
-            assert!(begin.elapsed() < Duration::from_secs(30), "{}", self.log("gateway"));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        *self.gateway.lock().unwrap() = Some(Role(command.spawn().unwrap()));
     }
 
-    pub fn stop_gateway(&mut self) {
-        if let Some(mut gateway) = self.gateway.take() {
-            let status = Command::new("kill").args(["-TERM", &gateway.id().to_string()]).status().unwrap();
-            assert!(status.success());
-            assert!(gateway.wait().unwrap().success(), "{}", self.log("gateway"));
-        }
+    /// What the gateway's `/readyz` answers; `None` when it does not.
+    pub async fn gateway_readiness(&self) -> Option<u16> {
+        let asked = self.http.get(format!("http://127.0.0.1:{}/readyz", self.gateway_admin)).send().await;
+        asked.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Asks the gateway to end.
+    pub fn terminate_gateway(&self) -> Role {
+        let gateway = self.gateway.lock().unwrap().take().unwrap();
+        gateway.signal("-TERM");
+        gateway
+    }
+
+    pub async fn stop_gateway(&self) {
+        let status = self.terminate_gateway().ended(SOON).await;
+        assert!(status.is_some_and(|status| status.success()), "{status:?}\n{}", self.log("gateway"));
     }
 
     pub fn log(&self, name: &str) -> String {
@@ -259,15 +354,23 @@ impl Cluster {
         }
     }
 
-    /// Sends one signed event and gives the status and the body.
+    /// Sends one signed event and gives the status and the body; status 0 when there was no answer.
     pub async fn send(&self, name: &str, event: &Value) -> (u16, Value) {
+        self.send_signed(name, event, SECRET).await
+    }
+
+    pub async fn send_signed(&self, name: &str, event: &Value, secret: &str) -> (u16, Value) {
         let body = event.to_string();
-        let url = format!("http://127.0.0.1:{}/v1/destinations/{NAMESPACE}/{name}", self.gateway_port);
-        let request = self.http.post(url).header("x-signature", sign(SECRET, &body)).body(body);
+        let request = self.http.post(self.url(name)).header("x-signature", sign(secret, &body)).body(body);
         match request.send().await {
             Ok(answer) => (answer.status().as_u16(), answer.json().await.unwrap_or_default()),
             Err(_) => (0, Value::Null),
         }
+    }
+
+    /// Where a destination takes its events.
+    pub fn url(&self, name: &str) -> String {
+        format!("http://127.0.0.1:{}/v1/destinations/{NAMESPACE}/{name}", self.gateway_port)
     }
 
     /// As Segment does it: again until it is not answered 503.
@@ -286,14 +389,19 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if let Some(mut gateway) = self.gateway.take() {
-            let _ = gateway.kill();
-            let _ = gateway.wait();
-        }
         if std::thread::panicking() {
             for name in ["one", "two", "gateway"] {
                 eprintln!("--- {name}\n{}", self.log(name));
             }
         }
+    }
+}
+
+/// Waits until it is so.
+pub async fn eventually(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let begin = Instant::now();
+    while !so().await {
+        assert!(begin.elapsed() < SOON, "{what}: not so after {} s", begin.elapsed().as_secs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

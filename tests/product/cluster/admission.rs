@@ -1,0 +1,257 @@
+//! Each CEL rule of the two kinds: what it refuses and what it accepts once mended, on the API server and, with the same
+//! verdict, where there is none.
+
+use std::collections::BTreeSet;
+
+use engage_operator::api::{
+    EngageDestination, StudioFlow,
+    admission::{Rejection, admit},
+};
+use serde_json::{Value, json};
+
+use super::world::Cluster;
+use crate::harness::{conversation, destination, flow, merge, sid, whatsapp};
+
+/// Something that a rule refuses, and the same mended.
+struct Case {
+    /// The field that the rule is on; `[]` stands for any element.
+    field: &'static str,
+    message: &'static str,
+    wrong: Value,
+    right: Value,
+}
+
+/// A destination with this action, wrong by the first change and right by the second.
+fn ed(field: &'static str, message: &'static str, action: &Value, wrong: &Value, right: &Value) -> Case {
+    let changed = |change| {
+        let mut spec = action.clone();
+        merge(&mut spec, change);
+        destination("case", &spec)
+    };
+    Case { field, message, wrong: changed(wrong), right: changed(right) }
+}
+
+/// The sample flow, wrong by the first change of its spec and right by the second.
+fn sf(field: &'static str, message: &'static str, wrong: &Value, right: &Value) -> Case {
+    let changed = |change| {
+        let mut flow = flow();
+        merge(&mut flow["spec"], change);
+        flow
+    };
+    Case { field, message, wrong: changed(wrong), right: changed(right) }
+}
+
+/// At least one case for each rule in `crds/`. A rule without one fails [`every_rule_has_a_case`].
+fn cases() -> Vec<Case> {
+    let one_thing = "a destination does exactly one thing: set either whatsapp or conversation";
+    let template = "contentSid is HX followed by 32 hexadecimal digits";
+    let placeholders = "a template has at most 100 placeholders";
+    let once = "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)";
+    let timeout = "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)";
+    let number = "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001";
+    let region = "defaultRegion is two capital letters of ISO 3166-1, such as BR or US";
+    let variables = |count: usize| -> Value { (0..count).map(|n| (n.to_string(), json!("x"))).collect() };
+    let by_sid = |flow_sid: &str| {
+        let mut action = conversation();
+        action["conversation"].as_object_mut().unwrap().remove("flowRef");
+        action["conversation"]["flowSid"] = json!(flow_sid);
+        action
+    };
+    let nowhere = {
+        let mut action = conversation();
+        action["conversation"].as_object_mut().unwrap().remove("flowRef");
+        action
+    };
+    let by_position = {
+        let mut action = whatsapp();
+        action["whatsapp"].as_object_mut().unwrap().remove("contentVariables");
+        action
+    };
+    let reference = |names: Value| {
+        let mut reference = json!({"widget": "send_to_flex", "property": "workflow"});
+        merge(&mut reference, &names);
+        json!({"references": [reference]})
+    };
+    let one_definition = "a flow has exactly one definition: set either definition or definitionFrom";
+    let from_config_map = json!({"definitionFrom": {"configMapKeyRef": {"name": "flows", "key": "agent.json"}}});
+    let none = json!({});
+    vec![
+        ed("spec", one_thing, &none, &none, &whatsapp()),
+        ed("spec", one_thing, &whatsapp(), &conversation(), &none),
+        ed(
+            "spec.whatsapp",
+            "set includeTraits (by position) or contentVariables (by name), not both",
+            &by_position,
+            &json!({"whatsapp": {"includeTraits": ["first_name"], "contentVariables": {"1": "x"}}}),
+            &json!({"whatsapp": {"includeTraits": ["first_name"]}}),
+        ),
+        ed(
+            "spec.whatsapp.messagingServiceSid",
+            "messagingServiceSid is MG followed by 32 hexadecimal digits",
+            &whatsapp(),
+            &json!({"whatsapp": {"messagingServiceSid": sid("HX", 1)}}),
+            &json!({"whatsapp": {"messagingServiceSid": "MG0123456789abcdefABCDEF0123456789"}}),
+        ),
+        ed(
+            "spec.whatsapp.contentSid",
+            template,
+            &whatsapp(),
+            &json!({"whatsapp": {"contentSid": "HX1"}}),
+            &json!({"whatsapp": {"contentSid": sid("HX", 2)}}),
+        ),
+        ed(
+            "spec.whatsapp.contentVariables",
+            placeholders,
+            &by_position,
+            &json!({"whatsapp": {"contentVariables": variables(101)}}),
+            &json!({"whatsapp": {"contentVariables": variables(100)}}),
+        ),
+        ed("spec.conversation", once, &conversation(), &json!({"conversation": {"flowSid": sid("FW", 1)}}), &none),
+        ed("spec.conversation", once, &nowhere, &none, &json!({"conversation": {"flowSid": sid("FW", 1)}})),
+        ed(
+            "spec.conversation.flowSid",
+            "flowSid is FW followed by 32 hexadecimal digits",
+            &by_sid("connect-to-agent"),
+            &none,
+            &json!({"conversation": {"flowSid": sid("FW", 1)}}),
+        ),
+        ed(
+            "spec.conversation.timeout",
+            timeout,
+            &conversation(),
+            &json!({"conversation": {"timeout": 599}}),
+            &json!({"conversation": {"timeout": 600}}),
+        ),
+        ed(
+            "spec.conversation.timeout",
+            timeout,
+            &conversation(),
+            &json!({"conversation": {"timeout": 1}}),
+            &json!({"conversation": {"timeout": 0}}),
+        ),
+        ed(
+            "spec.conversation.twilioNumber",
+            number,
+            &conversation(),
+            &json!({"conversation": {"twilioNumber": ["+5511900000001", "011900000002"]}}),
+            &json!({"conversation": {"twilioNumber": ["+5511900000001", "whatsapp:+5511900000002"]}}),
+        ),
+        ed(
+            "spec.conversation.openingMessage.contentSid",
+            template,
+            &conversation(),
+            &json!({"conversation": {"openingMessage": {"contentSid": sid("HX", 1).to_lowercase()}}}),
+            &none,
+        ),
+        ed(
+            "spec.conversation.openingMessage.contentVariables",
+            placeholders,
+            &conversation(),
+            &json!({"conversation": {"openingMessage": {"contentVariables": variables(101)}}}),
+            &json!({"conversation": {"openingMessage": {"contentVariables": variables(100)}}}),
+        ),
+        ed("spec.phone.defaultRegion", region, &whatsapp(), &json!({"phone": {"defaultRegion": "br"}}), &none),
+        ed(
+            "spec.phone.defaultRegion",
+            region,
+            &whatsapp(),
+            &json!({"phone": {"defaultRegion": "B"}}),
+            &json!({"phone": {"defaultRegion": "US"}}),
+        ),
+        sf("spec", one_definition, &from_config_map, &none),
+        sf("spec", one_definition, &json!({"definition": null}), &{
+            let mut moved = from_config_map.clone();
+            moved["definition"] = json!(null);
+            moved
+        }),
+        sf(
+            "spec.references[]",
+            "a reference names exactly one thing to look up: set either workflow or taskChannel",
+            &reference(json!({"workflow": {"friendlyName": "a"}, "taskChannel": {"uniqueName": "b"}})),
+            &reference(json!({"workflow": {"friendlyName": "a"}})),
+        ),
+        sf(
+            "spec.references[]",
+            "a reference names exactly one thing to look up: set either workflow or taskChannel",
+            &reference(json!({})),
+            &reference(json!({"taskChannel": {"uniqueName": "b"}})),
+        ),
+    ]
+}
+
+/// What is wrong with an object where there is no API server.
+pub fn admit_offline(object: &Value) -> Result<(), Vec<Rejection>> {
+    match object["kind"].as_str().unwrap() {
+        "StudioFlow" => admit::<StudioFlow>(object.clone()).map(drop),
+        _ => admit::<EngageDestination>(object.clone()).map(drop),
+    }
+}
+
+/// Schemas of both kinds as installed, each with the kind's name.
+pub fn schemas() -> [(&'static str, Value); 2] {
+    [
+        ("EngageDestination", include_str!("../../../crds/engagedestinations.yaml")),
+        ("StudioFlow", include_str!("../../../crds/studioflows.yaml")),
+    ]
+    .map(|(kind, text)| {
+        let crd: Value = serde_saphyr::from_str(text).unwrap();
+        (kind, crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone())
+    })
+}
+
+/// The rules below `schema`, as kind, field and message.
+fn rules(kind: &str, field: &str, schema: &Value, found: &mut BTreeSet<[String; 3]>) {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        found.insert([kind.into(), field.into(), rule["message"].as_str().expect("a rule has a message").into()]);
+    }
+    for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+        let dot = if field.is_empty() { "" } else { "." };
+        rules(kind, &format!("{field}{dot}{name}"), schema, found);
+    }
+    if let Some(items) = schema.get("items") {
+        rules(kind, &format!("{field}[]"), items, found);
+    }
+}
+
+/// A field's path with its indices taken out.
+fn without_indices(path: &str) -> String {
+    let mut inside = false;
+    path.chars()
+        .filter(|c| {
+            inside = *c == '[' || (inside && *c != ']');
+            !inside || *c == '['
+        })
+        .collect()
+}
+
+#[test]
+fn every_rule_has_a_case() {
+    let mut written = BTreeSet::new();
+    for (kind, schema) in schemas() {
+        rules(kind, "", &schema, &mut written);
+    }
+    let covered: BTreeSet<[String; 3]> = cases()
+        .iter()
+        .map(|case| [case.wrong["kind"].as_str().unwrap().into(), case.field.into(), case.message.into()])
+        .collect();
+    assert_eq!(written, covered);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_in_words_and_accepted_when_mended_with_and_without_an_api_server() {
+    let cases = cases();
+    for Case { field, message, wrong, right } in &cases {
+        let rejections = admit_offline(wrong).expect_err(message);
+        let named =
+            |rejection: &Rejection| without_indices(&rejection.field) == *field && rejection.message == *message;
+        assert!(rejections.iter().any(named), "{field}: {message}: {rejections:?}");
+        admit_offline(right).expect(message);
+    }
+    let Some(cluster) = Cluster::start().await else { return };
+    for Case { field, message, wrong, right } in &cases {
+        let error = cluster.admit(wrong).await.expect_err(message);
+        assert!(error.contains(message), "{message}: {error}");
+        assert!(without_indices(&error).contains(&format!("{field}: Invalid value")), "{field}: {error}");
+        cluster.admit(right).await.expect(message);
+    }
+}
