@@ -23,6 +23,8 @@ pub const PROGRAMMED: &str = "Programmed";
 pub const SYNCED: &str = "Synced";
 /// Present and `False` when outcomes are kept in memory only and are forgotten on restart.
 pub const DURABLE: &str = "Durable";
+/// Present and `False` when nothing is known of messages after Twilio took them.
+pub const FOLLOWED: &str = "Followed";
 
 /// Longest message in bytes; Events are cut at the same length by the API server.
 const MAX_MESSAGE: usize = 1_024;

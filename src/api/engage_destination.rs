@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ObjectKey, Period,
-    references::{FlowRef, SegmentCredentialsRef, TwilioAccount},
+    references::{FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
 };
 
 /// Events that Segment posts to this destination become an approved WhatsApp template or a conversation with an agent.
@@ -73,6 +73,9 @@ pub struct EngageDestinationSpec {
     /// Pace, patience and memory of the delivery.
     #[serde(default)]
     pub delivery: Delivery,
+    /// Tell Segment what becomes of messages. Absent: it is told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcomes: Option<Outcomes>,
     /// `Enforce` serves only while the checks against Twilio pass; `Warn` serves whatever they say and shows it in `Verified`.
     #[serde(default)]
     pub verification: Verification,
@@ -302,6 +305,15 @@ impl Default for Delivery {
     }
 }
 
+/// What Segment is told of the messages of `whatsapp`: `WhatsApp Sent`, `WhatsApp Delivered`, `WhatsApp Read` and
+/// `WhatsApp Failed`, as track events of the user whose event made the message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcomes {
+    /// Secret with the write key of the Segment source that takes these events.
+    pub credentials_ref: OutcomesCredentialsRef,
+}
+
 /// What follows an attempt of unknown outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum OnUnknownOutcome {
@@ -340,11 +352,46 @@ pub struct EngageDestinationStatus {
     /// Since when the account could not be asked, RFC 3339; absent while it can. What was verified before holds meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked_since: Option<String>,
+    /// What became of events and messages, written at most once a minute. The metrics have it in full and at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<DeliveriesStatus>,
     /// `Ready` sums up; `Accepted`, `ResolvedRefs`, `Verified` and `Programmed` say at which step it stands, `Reconciling`
     /// and `Stalled` whether waiting or acting helps.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What became of events and messages. It names no person.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveriesStatus {
+    /// Since when is counted, RFC 3339.
+    pub since: String,
+    /// Events by the outcome they were answered with, and those that came to one afterwards.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outcomes: BTreeMap<String, i64>,
+    /// Messages for which Twilio has told each status: `queued`, `sent`, `delivered`, `read`, `failed`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub messages: BTreeMap<String, i64>,
+    /// The last event that was rejected or ended unknown, or message that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<LastFailure>,
+    /// Since when every event was answered 503, so that Segment repeats it; absent while events are taken, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused_since: Option<String>,
+}
+
+/// The last failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastFailure {
+    /// One word, as in the metrics.
+    pub reason: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// What is known of it, without numbers of people.
+    pub detail: String,
 }
 
 /// A content template of the account.

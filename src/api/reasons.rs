@@ -19,6 +19,7 @@ pub mod condition {
     pub const PENDING: &str = "Pending";
     pub const NO_GATEWAY: &str = "NoGateway";
     pub const MEMORY_JOURNAL: &str = "MemoryJournal";
+    pub const CALLBACKS_UNVERIFIABLE: &str = "CallbacksUnverifiable";
 
     pub const CREDENTIALS_REJECTED: &str = "CredentialsRejected";
     pub const MESSAGING_SERVICE_NOT_FOUND: &str = "MessagingServiceNotFound";
@@ -65,6 +66,7 @@ pub mod event {
     pub const CONDITION_NOT_EVALUABLE: &str = "ConditionNotEvaluable";
     pub const NO_CONSENT: &str = "NoConsent";
     pub const CONVERSATION_ACTIVE: &str = "ConversationActive";
+    pub const OWN_OUTCOME: &str = "OwnOutcome";
 
     // rejected
     pub const MALFORMED_EVENT: &str = "MalformedEvent";
@@ -117,4 +119,17 @@ pub mod request {
     pub const UNREADABLE: &str = "Unreadable";
     pub const TOO_LARGE: &str = "TooLarge";
     pub const TOO_SLOW: &str = "TooSlow";
+}
+
+/// Reasons for which a message that Twilio took failed later.
+pub mod receipt {
+    pub const OUTSIDE_WINDOW: &str = "OutsideWindow";
+    pub const WITHHELD_BY_META: &str = "WithheldByMeta";
+    pub const EXCLUDED_BY_META: &str = "ExcludedByMeta";
+    pub const CONTENT_REFUSED: &str = "ContentRefused";
+    pub const TEMPLATE_REFUSED: &str = "TemplateRefused";
+    pub const LIMIT_EXCEEDED: &str = "LimitExceeded";
+    pub const SENDER_BLOCKED: &str = "SenderBlocked";
+    pub const CHANNEL_FAILED: &str = "ChannelFailed";
+    pub const OTHER: &str = "Other";
 }

@@ -78,6 +78,28 @@ pub struct SegmentCredentialKeys {
     pub webhook_token: Option<String>,
 }
 
+/// Secret with `SEGMENT_WRITE_KEY`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomesCredentialsRef {
+    /// Name of a Secret in the same namespace. It is read again when it changes; nothing needs a restart.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Other names for the keys, so that what a secret manager writes fits as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<OutcomesCredentialKeys>,
+}
+
+/// The keys of the Secret; those left out keep their usual names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutcomesCredentialKeys {
+    /// Key of the source's write key. Default: `SEGMENT_WRITE_KEY`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 253))]
+    pub write_key: Option<String>,
+}
+
 /// Where the definition of a flow is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -26,6 +26,11 @@ pub struct Controller {
     #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Url>,
 
+    /// The gateway's admin listener, for example `http://engage-operator-gateway-admin:9090`: it is asked what became of events
+    /// and messages, for the status of destinations. Without it only the gateway's metrics say it.
+    #[arg(long, env = "ENGAGE_GATEWAY_ADMIN_URL", value_name = "URL")]
+    gateway_admin_url: Option<Url>,
+
     /// Name of this cluster in the marker by which its Studio flows are found again. Two clusters that share a Twilio account
     /// need two names.
     #[arg(long, env = "ENGAGE_CLUSTER_ID", value_name = "NAME", default_value = "default")]
@@ -41,13 +46,14 @@ pub struct Controller {
 impl Controller {
     pub fn execute(self) -> anyhow::Result<()> {
         logging::start();
-        let Self { admin_listen, public_url, cluster_id, cluster, twilio } = self;
+        let Self { admin_listen, public_url, gateway_admin_url, cluster_id, cluster, twilio } = self;
         let options = ControllerOptions {
             admin_listen,
             identity: cluster.identity(),
             namespaces: cluster.watch_namespaces,
             own_namespace: cluster.namespace,
             public_url,
+            gateway_admin_url,
             cluster_id,
             twilio: twilio.bases()?,
         };

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use clap::Args;
+use url::Url;
 
 use super::{
     logging,
@@ -28,6 +29,11 @@ pub struct Gateway {
     #[arg(long, env = "ENGAGE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
 
+    /// Address under which Twilio reaches --listen, for example <https://engage.example.com>. Without it Twilio is not asked
+    /// what becomes of messages.
+    #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Url>,
+
     /// Where outcomes are remembered: `file:PATH` on a volume that survives restarts, or `memory`, which forgets them when the
     /// process ends and so can message a customer twice.
     #[arg(long, env = "ENGAGE_JOURNAL", value_name = "JOURNAL")]
@@ -46,16 +52,18 @@ pub struct Gateway {
 impl Gateway {
     pub fn execute(self) -> anyhow::Result<()> {
         logging::start();
-        let Self { listen, admin_listen, journal, cluster, twilio, segment } = self;
+        let Self { listen, admin_listen, public_url, journal, cluster, twilio, segment } = self;
         let options = GatewayOptions {
             listen,
             admin_listen,
+            public_url,
             journal,
             identity: cluster.identity(),
             namespaces: cluster.watch_namespaces,
             own_namespace: cluster.namespace,
             twilio: twilio.bases()?,
             profiles: segment.profiles(),
+            tracking: segment.tracking(),
         };
         run_until_asked_to_end(|shutdown| run(options, shutdown))
     }

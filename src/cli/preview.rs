@@ -10,17 +10,18 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::{
     api::{EngageDestination, ObjectKey},
     delivery::{
         destination::{Action, Destination, FlowSource, NAME_TRAIT},
         outcome::Final,
-        plan::{plan, select},
+        plan::{Delivery, plan, select},
     },
     segment::{Event, body::Body},
     standalone::{folder, state::uid_of},
-    twilio::{BaseUrls, Request, sid::FlowSid},
+    twilio::{BaseUrls, CallbackUrls, Request, sid::FlowSid},
 };
 
 /// Print what would become of an event, and the exact requests to Twilio. Nothing is sent.
@@ -49,6 +50,10 @@ pub struct Preview {
     /// SID of the flow, when the destination names a StudioFlow.
     #[arg(long, value_name = "SID", default_value = "FW00000000000000000000000000000000")]
     flow_sid: FlowSid,
+
+    /// Address under which Twilio would reach the gateway; with it messages ask for callbacks.
+    #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<Url>,
 
     /// How to print.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -81,12 +86,14 @@ impl Preview {
         })?;
         let profile = self.traits.as_deref().map(traits).transpose()?.unwrap_or_default();
         let uid = uid_of(&resource);
+        let callbacks = self.public_url.as_ref().map(CallbackUrls::at).transpose().context("--public-url")?;
         let text = read(&self.event)?;
         let body = Body::parse(&text).with_context(|| format!("--event {}", self.event.display()))?;
         let mut previewed = Vec::new();
         for raw in body.events() {
             let event = Event::parse(raw.get()).with_context(|| format!("--event {}", self.event.display()))?;
-            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid));
+            let callback = callbacks.as_ref().map(|callbacks| callbacks.of(&key, event.message_id.as_str()));
+            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, callback));
         }
         let mut out = std::io::stdout().lock();
         let printed = match self.output {
@@ -113,6 +120,7 @@ fn preview(
     event: &Event,
     profile: &Map<String, Value>,
     flow: &FlowSid,
+    callback: Option<String>,
 ) -> Previewed {
     let message_id = event.message_id.to_string();
     if let Some(outcome) = select(destination, event, Timestamp::now()) {
@@ -134,7 +142,12 @@ fn preview(
         }),
         Action::Whatsapp(_) => None,
     };
-    let result = plan(destination, uid, event, &traits, flow).map(|delivery| delivery.requests(ACCOUNT));
+    let result = plan(destination, uid, event, &traits, flow).map(|mut delivery| {
+        if let Delivery::Whatsapp(message) = &mut delivery {
+            message.status_callback = callback;
+        }
+        delivery.requests(ACCOUNT)
+    });
     Previewed { message_id, missing: missing.into_iter().collect(), result }
 }
 

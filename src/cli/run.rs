@@ -37,7 +37,8 @@ pub struct Run {
     #[arg(long, env = "ENGAGE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
 
-    /// Address under which Segment reaches --listen, for example <https://engage.example.com>.
+    /// Address under which Segment and Twilio reach --listen, for example <https://engage.example.com>. Without it Twilio is
+    /// not asked what becomes of messages.
     #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<Url>,
 
@@ -73,6 +74,7 @@ impl Run {
             cluster_id,
             twilio: twilio.bases()?,
             profiles: segment.profiles(),
+            tracking: segment.tracking(),
         };
         run_until_asked_to_end(|shutdown| run(options, shutdown))
     }

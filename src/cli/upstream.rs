@@ -4,7 +4,7 @@ use clap::Args;
 use url::Url;
 
 use crate::{
-    segment::profile::ProfileBaseUrls,
+    segment::{profile::ProfileBaseUrls, tracking::TrackingBaseUrls},
     twilio::{BaseUrls, client::BaseUrlError},
 };
 
@@ -28,6 +28,10 @@ pub struct SegmentFlags {
     /// Where Segment's Profile API is found. Default: by the region of each destination.
     #[arg(long, env = "ENGAGE_SEGMENT_PROFILES_BASE_URL", value_name = "URL")]
     segment_profiles_base_url: Option<Url>,
+
+    /// Where Segment's Tracking API is found. Default: by the region of each destination.
+    #[arg(long, env = "ENGAGE_SEGMENT_TRACKING_BASE_URL", value_name = "URL")]
+    segment_tracking_base_url: Option<Url>,
 }
 
 impl SegmentFlags {
@@ -35,6 +39,12 @@ impl SegmentFlags {
         self.segment_profiles_base_url
             .as_ref()
             .map_or_else(ProfileBaseUrls::default, |url| ProfileBaseUrls::fixed(url.as_str()))
+    }
+
+    pub fn tracking(&self) -> TrackingBaseUrls {
+        self.segment_tracking_base_url
+            .as_ref()
+            .map_or_else(TrackingBaseUrls::default, |url| TrackingBaseUrls::fixed(url.as_str()))
     }
 }
 

@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
-    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus},
+    api::{
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        engage_destination::DeliveriesStatus,
+    },
     delivery::credentials::SecretSource,
 };
 
@@ -62,6 +65,10 @@ pub trait Cluster: SecretSource {
         destination: &EngageDestination,
         status: &EngageDestinationStatus,
     ) -> Result<(), ClusterError>;
+
+    /// Writes what became of the events and messages of a destination into its status, and leaves the rest as it is there at
+    /// that moment.
+    async fn write_deliveries(&self, key: &ObjectKey, deliveries: &DeliveriesStatus) -> Result<(), ClusterError>;
 
     /// Whether a gateway serves this generation of the destination, or why none does.
     fn programmed(&self, destination: &EngageDestination) -> Programmed;

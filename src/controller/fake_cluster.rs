@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    api::{EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, secret::SecretData},
+    api::{
+        EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
+        engage_destination::DeliveriesStatus, secret::SecretData,
+    },
     controller::cluster::{Cluster, ClusterError, ConfigMapData, Programmed},
     delivery::credentials::{SecretError, SecretSource},
 };
@@ -22,6 +25,8 @@ pub struct FakeCluster {
     pub on_look: Option<Box<dyn Fn() + Send + Sync>>,
     pub destination_writes: Mutex<Vec<EngageDestinationStatus>>,
     pub flow_writes: Mutex<Vec<StudioFlowStatus>>,
+    pub deliveries_writes: Mutex<Vec<DeliveriesStatus>>,
+    pub destination: Option<Arc<EngageDestination>>,
 }
 
 impl FakeCluster {
@@ -34,6 +39,17 @@ impl FakeCluster {
         );
         cluster.put_secret("segment", &[("SEGMENT_WEBHOOK_SECRET", "secret"), ("SEGMENT_PROFILES_API_TOKEN", "token")]);
         cluster
+    }
+
+    /// A cluster that has one destination, with a status.
+    pub fn with_destination(key: &ObjectKey) -> Self {
+        let spec = serde_json::json!({
+            "twilio": {"credentialsRef": {"name": "twilio"}}, "segment": {"credentialsRef": {"name": "segment"}}
+        });
+        let mut destination = EngageDestination::new(&key.name, serde_json::from_value(spec).unwrap());
+        destination.metadata.namespace = Some(key.namespace.clone());
+        destination.status = Some(EngageDestinationStatus::default());
+        Self { destination: Some(Arc::new(destination)), ..Self::default() }
     }
 
     pub fn put_secret(&mut self, name: &str, values: &[(&str, &str)]) {
@@ -58,7 +74,7 @@ impl Cluster for FakeCluster {
         if let Some(on_look) = &self.on_look {
             on_look();
         }
-        None
+        self.destination.clone()
     }
 
     fn studio_flow(&self, _: &ObjectKey) -> Option<Arc<StudioFlow>> {
@@ -96,6 +112,11 @@ impl Cluster for FakeCluster {
         status: &EngageDestinationStatus,
     ) -> Result<(), ClusterError> {
         self.destination_writes.lock().unwrap().push(status.clone());
+        Ok(())
+    }
+
+    async fn write_deliveries(&self, _: &ObjectKey, deliveries: &DeliveriesStatus) -> Result<(), ClusterError> {
+        self.deliveries_writes.lock().unwrap().push(deliveries.clone());
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod condition_writer;
 mod config_map_watch;
 pub mod context;
 pub mod credentials;
+pub mod deliveries;
 pub mod disposition;
 pub mod driver;
 pub mod engage_destination;

@@ -13,7 +13,7 @@ use crate::{
         engage_destination::{
             Conversation, Delivery, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
         },
-        references::{SegmentCredentialsRef, TwilioCredentialsRef},
+        references::{OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
     delivery::{condition::When, phone::Region, template::Template, variables::Variables},
     twilio::{
@@ -27,6 +27,8 @@ use crate::{
 pub struct Destination {
     pub twilio: TwilioCredentialsRef,
     pub segment: SegmentCredentialsRef,
+    /// Where the write key is, if Segment is told what becomes of messages.
+    pub outcomes: Option<OutcomesCredentialsRef>,
     /// Space to read profiles in; absent: the event's own.
     pub space_id: Option<String>,
     pub region: SegmentRegion,
@@ -117,6 +119,7 @@ impl Destination {
             whatsapp,
             conversation,
             delivery,
+            outcomes,
             verification: _,
             resync_interval: _,
         } = spec;
@@ -160,6 +163,7 @@ impl Destination {
         Ok(Self {
             twilio: twilio.credentials_ref.clone(),
             segment: segment.credentials_ref.clone(),
+            outcomes: outcomes.as_ref().map(|outcomes| outcomes.credentials_ref.clone()),
             space_id: segment.space_id.clone(),
             region: segment.region,
             when,

@@ -21,11 +21,12 @@ use crate::{
         outcome::{Final, Outcome, Reason},
         pace::Pacer,
         plan::{self, Delivery},
+        receipts::metrics::CallbackResult,
         recipients::Recipients,
         send::{Sending, Sent},
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
-    twilio::{TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -56,6 +57,8 @@ pub struct Engine {
     pub(super) recipients: Arc<Recipients>,
     pub(super) pacer: Pacer,
     pub(super) tasks: TaskTracker,
+    /// Where Twilio tells what becomes of messages; absent where it cannot reach this gateway.
+    pub(super) callbacks: Option<CallbackUrls>,
     pub(super) profiles: ProfileClient,
     permits: Arc<Semaphore>,
     suspects: mpsc::Sender<ObjectKey>,
@@ -77,6 +80,7 @@ impl Engine {
         twilio: TwilioClients,
         profiles: ProfileClient,
         secrets: Arc<SecretCache>,
+        callbacks: Option<CallbackUrls>,
         metrics: DeliveryMetrics,
     ) -> (Arc<Self>, mpsc::Receiver<ObjectKey>) {
         let (suspects, suspected) = mpsc::channel(MAX_SUSPECTS);
@@ -88,6 +92,7 @@ impl Engine {
             recipients: Arc::default(),
             pacer: Pacer::default(),
             tasks: TaskTracker::new(),
+            callbacks,
             profiles,
             permits: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             suspects,
@@ -98,6 +103,16 @@ impl Engine {
     /// The account is not as it was checked: whoever checks destinations should look at this one again.
     pub(super) fn suspect(&self, route: &Route) {
         let _ = self.suspects.try_send(route.key.clone());
+    }
+
+    /// A request was refused because the destination is not served.
+    pub fn refused(&self, destination: &ObjectKey) {
+        self.metrics.tallies.refused(destination);
+    }
+
+    /// Counts what came of a callback.
+    pub fn callback(&self, result: CallbackResult) {
+        self.metrics.receipts.callback(result);
     }
 
     /// Counts an event as received, before anything is known of it.
@@ -176,10 +191,17 @@ impl Engine {
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
         let planned = plan::plan(&route.destination, &route.uid, event, &traits, route.flow.as_ref());
-        let delivery = match planned {
+        let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
         };
+        // An attempt that was believed lost and showed after all: its callback named the event.
+        if ticket.attempts() > 0
+            && let Ok(Some(sid)) = self.journal.receipts().message_of(ticket.key()).await
+        {
+            return settle_ticket(ticket, Outcome::Final(Final::Sent { sid })).await;
+        }
+        self.follow(route, event, &credentials.twilio, &mut delivery);
         self.send(route, event, &credentials.twilio, ticket, delivery).await
     }
 

@@ -1,5 +1,7 @@
 //! What the delivery path counts. `received = Σ outcomes + in flight` holds at every moment, for each destination.
 
+use std::sync::Arc;
+
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -8,7 +10,11 @@ use prometheus_client::{
 
 use crate::{
     api::ObjectKey,
-    delivery::outcome::{Outcome, OutcomeKind},
+    delivery::{
+        outcome::{Outcome, OutcomeKind},
+        receipts::metrics::ReceiptMetrics,
+        tally::Tallies,
+    },
 };
 
 /// A destination, as labels.
@@ -48,6 +54,9 @@ pub struct DeliveryMetrics {
     late: Family<OutcomeLabels, Counter>,
     unresolved: Gauge,
     duration: Family<DestinationLabels, Histogram>,
+    pub receipts: ReceiptMetrics,
+    /// The same, summed up for the status of each destination.
+    pub tallies: Arc<Tallies>,
 }
 
 /// From a millisecond to the eight seconds that a request waits.
@@ -63,6 +72,8 @@ impl DeliveryMetrics {
             late: Family::default(),
             unresolved: Gauge::default(),
             duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            receipts: ReceiptMetrics::new(registry),
+            tallies: Arc::default(),
         };
         registry.register("events_received", "Events received, repetitions included", metrics.received.clone());
         registry.register("events_in_flight", "Events received and not answered yet", metrics.in_flight.clone());
@@ -90,12 +101,14 @@ impl DeliveryMetrics {
         let labels = DestinationLabels::from(destination);
         self.received.get_or_create(&labels).inc();
         self.in_flight.get_or_create(&labels).inc();
-        InFlight { metrics: self.clone(), labels, began: std::time::Instant::now() }
+        let destination = destination.clone();
+        InFlight { metrics: self.clone(), destination, labels, began: std::time::Instant::now() }
     }
 
     /// A delivery has ended after its request was answered.
     pub fn ended_late(&self, destination: &ObjectKey, outcome: &Outcome) {
         self.late.get_or_create(&outcome_labels(&destination.into(), outcome)).inc();
+        self.tallies.outcome(destination, outcome);
     }
 
     /// Counts an attempt as unresolved until the returned value is dropped.
@@ -119,6 +132,7 @@ fn outcome_labels(destination: &DestinationLabels, outcome: &Outcome) -> Outcome
 #[must_use]
 pub struct InFlight {
     metrics: DeliveryMetrics,
+    destination: ObjectKey,
     labels: DestinationLabels,
     began: std::time::Instant,
 }
@@ -126,7 +140,8 @@ pub struct InFlight {
 impl InFlight {
     /// The event has its outcome.
     pub fn ended(self, outcome: &Outcome) {
-        let Self { metrics, labels, began } = self;
+        let Self { metrics, destination, labels, began } = self;
+        metrics.tallies.outcome(&destination, outcome);
         metrics.events.get_or_create(&outcome_labels(&labels, outcome)).inc();
         metrics.in_flight.get_or_create(&labels).dec();
         metrics.duration.get_or_create(&labels).observe(began.elapsed().as_secs_f64());

@@ -13,7 +13,7 @@ use crate::{
         phone,
         variables::VariableError,
     },
-    segment::{Event, MessageId, event::User},
+    segment::{Event, MessageId, event::User, tracking},
     twilio::{
         E164, Request,
         conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
@@ -83,6 +83,9 @@ pub fn select(destination: &Destination, event: &Event, now: Timestamp) -> Optio
             format!("only track events are acted on; this one's type is {kind}"),
         ));
     }
+    if tracking::is_own(event) {
+        return Some(suppressed(reason::OWN_OUTCOME, "the event is one by which this operator told of a message"));
+    }
     if is_too_old(destination, event, now) {
         return Some(suppressed(reason::TOO_OLD, "the event is older than spec.delivery.maxAge"));
     }
@@ -144,6 +147,7 @@ pub fn plan(
             messaging_service: action.messaging_service.clone(),
             content: action.content.clone(),
             content_variables: action.variables.fill(traits).map_err(variables)?,
+            status_callback: None,
         })),
         Action::Conversation(action) => {
             let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;

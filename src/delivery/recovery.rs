@@ -90,6 +90,7 @@ impl Engine {
     /// Ends events that were put off and that nobody repeats any more, and forgets old outcomes. To be called now and then.
     pub async fn sweep(&self, routes: &RouteLookup) -> Result<(), super::journal::JournalError> {
         while self.journal.forget_expired().await? > 0 {}
+        while self.journal.receipts().forget_receipts().await? > 0 {}
         for key in self.journal.unended().await? {
             let Some(entry) = self.journal.find(&key).await? else { continue };
             if entry.expires > super::journal::now() || matches!(entry.state, State::Started { .. }) {

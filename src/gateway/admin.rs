@@ -1,4 +1,4 @@
-//! The admin listener, apart from the public one: `/livez`, `/readyz`, `/metrics`.
+//! The admin listener, apart from the public one: `/livez`, `/readyz`, `/metrics`, and of a gateway `/deliveries`.
 
 use std::sync::{
     Arc,
@@ -6,13 +6,15 @@ use std::sync::{
 };
 
 use axum::{
-    Router,
+    Json, Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::{encoding::text::encode, registry::Registry};
+
+use crate::delivery::tally::Tallies;
 
 /// Whether the process takes requests: the resources are read, and it is not shutting down.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +43,20 @@ pub fn router(readiness: Readiness, registry: Arc<Registry>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Admin { readiness, registry })
+}
+
+/// `/deliveries`: what became of the events and messages of each destination, for the controller. It names no person.
+pub fn deliveries(tallies: Arc<Tallies>) -> Router {
+    Router::new().route("/deliveries", get(async move |headers: HeaderMap| counted(&tallies, &headers)))
+}
+
+fn counted(tallies: &Tallies, headers: &HeaderMap) -> Response {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"'));
+    if known == Some(tallies.version().as_str()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    let (version, tallies) = tallies.all();
+    ([(header::ETAG, format!("\"{version}\""))], Json(tallies)).into_response()
 }
 
 async fn readyz(State(admin): State<Admin>) -> Response {

@@ -67,6 +67,11 @@ pub fn refusal(status: StatusCode, reason: &str, detail: &str) -> Response {
     with_status(status.as_u16(), body.to_string())
 }
 
+/// Answers a callback that was taken.
+pub fn empty() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
 fn with_status(status: u16, body: String) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response =

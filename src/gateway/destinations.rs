@@ -21,10 +21,12 @@ use crate::{
     gateway::{
         answer::{self, EventOutcome},
         body::{BodyBudget, Refused},
+        callbacks,
         table::Routes,
     },
     metrics::GatewayMetrics,
     segment::body::Body,
+    twilio::CallbackUrls,
 };
 
 /// What the webhooks share.
@@ -34,6 +36,8 @@ pub struct Gateway {
     pub engine: Arc<Engine>,
     pub secrets: Arc<SecretCache>,
     pub metrics: GatewayMetrics,
+    /// Where Twilio tells what becomes of messages, as it signs it.
+    pub callbacks: Option<CallbackUrls>,
     budget: BodyBudget,
 }
 
@@ -43,14 +47,18 @@ impl Gateway {
         engine: Arc<Engine>,
         secrets: Arc<SecretCache>,
         metrics: GatewayMetrics,
+        callbacks: Option<CallbackUrls>,
     ) -> Arc<Self> {
-        Arc::new(Self { routes, engine, secrets, metrics, budget: BodyBudget::default() })
+        Arc::new(Self { routes, engine, secrets, metrics, callbacks, budget: BodyBudget::default() })
     }
 }
 
 /// The public surface.
 pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().route("/v1/destinations/{namespace}/{name}", post(receive)).with_state(gateway)
+    Router::new()
+        .route("/v1/destinations/{namespace}/{name}", post(receive))
+        .route("/v1/callbacks/{namespace}/{name}", post(callbacks::receive))
+        .with_state(gateway)
 }
 
 /// A request that is refused before any event in it is looked at.
@@ -121,6 +129,7 @@ impl Gateway {
         })?;
         let route = match (&served.gate, &served.route) {
             (Gate::Refuse { reason, message: _ }, _) => {
+                self.engine.refused(key);
                 // Who asks is not known yet, and the message names what is in the account.
                 let detail = format!("not served; the condition Ready of EngageDestination `{key}` says why");
                 return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason, detail));

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod answer;
 mod batch;
 mod body;
+mod callbacks;
 pub mod destinations;
 mod prove;
 pub mod serve;

@@ -6,6 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     api::ObjectKey,
@@ -15,12 +16,14 @@ use crate::{
         journal::{Journal, JournalError},
         metrics::DeliveryMetrics,
         phone,
+        receipts::outbox::Outbox,
         recovery::RouteLookup,
+        tally::{Presence, Tallies},
     },
     gateway::{Gateway, Routes, router, serve::serve},
     metrics::GatewayMetrics,
-    segment::profile::ProfileClient,
-    twilio::TwilioClients,
+    segment::{profile::ProfileClient, tracking::TrackingClient},
+    twilio::{CallbackUrls, TwilioClients},
 };
 
 /// Time between two rounds of tidying up.
@@ -34,32 +37,63 @@ pub struct GatewayService {
     engine: Arc<Engine>,
     secrets: Arc<SecretCache>,
     lookup: RouteLookup,
+    routes: Arc<Routes>,
+    outbox: Outbox,
+    tallies: Arc<Tallies>,
+    journal: Arc<dyn Journal>,
+}
+
+/// Where the gateway finds others, and where they find it.
+pub struct Surroundings {
+    pub twilio: TwilioClients,
+    pub profiles: ProfileClient,
+    pub tracking: TrackingClient,
+    pub secrets: Arc<dyn SecretSource>,
+    /// Address under which Twilio reaches the gateway. Without one nothing is known of messages after Twilio took them.
+    pub public_url: Option<Url>,
 }
 
 impl GatewayService {
     /// Puts a gateway together. Also gives the destinations whose deliveries find the account other than it was checked.
     pub fn new(
         journal: Arc<dyn Journal>,
-        twilio: TwilioClients,
-        profiles: ProfileClient,
-        secrets: Arc<dyn SecretSource>,
+        around: Surroundings,
         routes: Arc<Routes>,
         registry: &mut Registry,
     ) -> (Self, mpsc::Receiver<ObjectKey>) {
+        let Surroundings { twilio, profiles, tracking, secrets, public_url } = around;
         let secrets = SecretCache::new(secrets);
         std::thread::spawn(phone::warm_up);
-        let delivery_metrics = DeliveryMetrics::new(registry);
-        let (engine, suspected) = Engine::new(journal, twilio, profiles, Arc::clone(&secrets), delivery_metrics);
+        let metrics = DeliveryMetrics::new(registry);
+        let tallies = Arc::clone(&metrics.tallies);
+        let callbacks = public_url.as_ref().and_then(callbacks);
+        let (engine, suspected) = Engine::new(
+            Arc::clone(&journal),
+            twilio,
+            profiles,
+            Arc::clone(&secrets),
+            callbacks.clone(),
+            metrics.clone(),
+        );
         let lookup: RouteLookup = {
             let routes = Arc::clone(&routes);
             Arc::new(move |uid| routes.current().by_uid(uid).cloned())
         };
-        let gateway = Gateway::new(routes, Arc::clone(&engine), Arc::clone(&secrets), GatewayMetrics::new(registry));
-        (Self { gateway, engine, secrets, lookup }, suspected)
+        let outbox = Outbox::new(Arc::clone(&journal), tracking, Arc::clone(&secrets), Arc::clone(&lookup), metrics);
+        let gateway_metrics = GatewayMetrics::new(registry);
+        let (table, shared) = (Arc::clone(&routes), Arc::clone(&secrets));
+        let gateway = Gateway::new(table, Arc::clone(&engine), shared, gateway_metrics, callbacks);
+        (Self { gateway, engine, secrets, lookup, routes, outbox, tallies, journal }, suspected)
+    }
+
+    /// What became of the events and messages of each destination.
+    pub const fn tallies(&self) -> &Arc<Tallies> {
+        &self.tallies
     }
 
     /// Looks for what an earlier run left behind. To be called once the destinations are known, before the first event is taken.
     pub async fn recover(&self) -> Result<(), JournalError> {
+        self.tallies.restore(self.journal.receipts()).await?;
         let adopted = self.engine.recover(&self.lookup).await?;
         if adopted > 0 {
             tracing::info!(attempts = adopted, "looking for attempts that an earlier run left behind");
@@ -69,22 +103,67 @@ impl GatewayService {
 
     /// Serves until `shutdown`, then lets requests and deliveries end.
     pub async fn run(self, listener: TcpListener, shutdown: CancellationToken) {
-        let sweeper = tokio::spawn(sweep(Arc::clone(&self.engine), self.lookup, self.secrets));
-        serve(listener, router(self.gateway), shutdown).await;
-        let left = self.engine.drain(DRAIN).await;
+        let Self { gateway, engine, secrets, lookup, routes, outbox, tallies, journal } = self;
+        let keeper = Keeper { tallies, journal, routes };
+        let outbox = tokio::spawn(outbox.run());
+        let sweeper = tokio::spawn(sweep(Arc::clone(&engine), lookup, secrets, keeper.clone()));
+        serve(listener, router(gateway), shutdown).await;
+        let left = engine.drain(DRAIN).await;
         if left > 0 {
             tracing::info!(deliveries = left, "left to be looked for at the next start");
         }
+        // What was not told yet is on disk.
+        outbox.abort();
         sweeper.abort();
+        keeper.keep().await;
     }
 }
 
-async fn sweep(engine: Arc<Engine>, lookup: RouteLookup, secrets: Arc<SecretCache>) {
+/// The public address as Twilio calls it back.
+fn callbacks(public_url: &Url) -> Option<CallbackUrls> {
+    match CallbackUrls::at(public_url) {
+        Ok(callbacks) => {
+            if callbacks.is_plain() {
+                tracing::warn!(%public_url, "Twilio calls back in the clear: give --public-url with https");
+            }
+            Some(callbacks)
+        }
+        Err(error) => {
+            tracing::error!(%error, "--public-url: Twilio is not asked what becomes of messages");
+            None
+        }
+    }
+}
+
+/// Writes what was counted beside the journal.
+#[derive(Clone)]
+struct Keeper {
+    tallies: Arc<Tallies>,
+    journal: Arc<dyn Journal>,
+    routes: Arc<Routes>,
+}
+
+impl Keeper {
+    async fn keep(&self) {
+        let table = self.routes.current();
+        let presence = |key: &ObjectKey| match table.get(key) {
+            Some(served) => Presence::There { uid: served.uid.clone() },
+            None if table.is_unreadable(key) || !self.routes.is_complete() => Presence::Unclear,
+            None => Presence::Gone,
+        };
+        if let Err(error) = self.tallies.keep(self.journal.receipts(), presence).await {
+            tracing::error!(%error, "what was counted could not be written");
+        }
+    }
+}
+
+async fn sweep(engine: Arc<Engine>, lookup: RouteLookup, secrets: Arc<SecretCache>, keeper: Keeper) {
     loop {
         tokio::time::sleep(SWEEP).await;
         if let Err(error) = engine.sweep(&lookup).await {
             tracing::error!(%error, "the journal could not be tidied up");
         }
+        keeper.keep().await;
         secrets.forget_unused();
     }
 }

@@ -28,7 +28,8 @@ use crate::{
 /// One destination in the table.
 #[derive(Debug)]
 pub struct Served {
-    uid: String,
+    /// `metadata.uid`.
+    pub uid: String,
     /// Absent when the spec makes no sense; the gate then says why.
     pub route: Option<Arc<Route>>,
     pub gate: Gate,

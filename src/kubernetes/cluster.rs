@@ -27,6 +27,7 @@ use crate::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
         annotations::FLOW_FINALIZER,
         conditions::{self, Truth},
+        engage_destination::DeliveriesStatus,
         reasons::condition as reasons,
         secret::SecretData,
     },
@@ -243,11 +244,23 @@ impl Cluster for KubeCluster {
         if current.status.as_ref() == Some(status) {
             return Ok(());
         }
+        let mut status = status.clone();
+        // These are not the reconcilers' and may be newer than what they have read.
+        status.deliveries = current.status.as_ref().and_then(|current| current.deliveries.clone());
         let updated = EngageDestination { status: Some(status.clone()), ..EngageDestination::clone(&current) };
         self.write(&self.destinations, updated).await?;
         let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
         Ok(())
+    }
+
+    async fn write_deliveries(&self, key: &ObjectKey, deliveries: &DeliveriesStatus) -> Result<(), ClusterError> {
+        let Some(current) = self.destinations.get(key) else {
+            return Err(ClusterError::Conflict { what: format!("EngageDestination `{key}`") });
+        };
+        let mut updated = EngageDestination::clone(&current);
+        updated.status.get_or_insert_default().deliveries = Some(deliveries.clone());
+        self.write(&self.destinations, updated).await
     }
 
     fn programmed(&self, _: &EngageDestination) -> Programmed {

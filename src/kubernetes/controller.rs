@@ -5,11 +5,14 @@ use std::{net::SocketAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{CONTROLLER_LEASE, RoleError, client, cluster::KubeCluster, leader::Elector};
+use super::{
+    CONTROLLER_LEASE, RoleError, client, cluster::KubeCluster, deliveries::GatewayDeliveries, leader::Elector,
+};
 use crate::{
     api::ObjectKey,
     controller::{
         Cluster, Context,
+        deliveries::publish,
         driver::{self, ObjectRef},
     },
     gateway::{
@@ -31,6 +34,8 @@ pub struct ControllerOptions {
     pub own_namespace: String,
     pub identity: String,
     pub public_url: Option<Url>,
+    /// The gateway's admin listener, to be asked what became of events.
+    pub gateway_admin_url: Option<Url>,
     pub cluster_id: String,
     pub twilio: BaseUrls,
 }
@@ -40,8 +45,17 @@ const MAX_SUSPECTS: usize = 1_024;
 
 /// Runs until `shutdown`. Losing the lease is an error: what was begun may have been taken over.
 pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Result<(), RoleError> {
-    let ControllerOptions { admin_listen, namespaces, own_namespace, identity, public_url, cluster_id, twilio } =
-        options;
+    let ControllerOptions {
+        admin_listen,
+        namespaces,
+        own_namespace,
+        identity,
+        public_url,
+        gateway_admin_url,
+        cluster_id,
+        twilio,
+    } = options;
+    let gateway = gateway_admin_url.as_ref().map(GatewayDeliveries::at).transpose()?;
     let client = client().await?;
     let readiness = Readiness::default();
     let admin_router = admin::router(readiness.clone(), Arc::new(metrics::registry()));
@@ -63,6 +77,14 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
     let context = Arc::new(context);
     let (suspect, suspected) = tokio::sync::mpsc::channel(MAX_SUSPECTS);
     let doubt = driver::doubt(suspected, Arc::clone(&context), wake.clone());
+    let deliveries = {
+        let cluster = Arc::clone(&cluster);
+        async move {
+            if let Some(gateway) = gateway {
+                publish(Arc::new(gateway), cluster).await;
+            }
+        }
+    };
     let working = CancellationToken::new();
     let work = {
         let (cluster, namespaces, client) = (Arc::clone(&cluster), namespaces, client);
@@ -85,7 +107,7 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
             // One that finds no room is named again by its next event.
             let suspected = |key: ObjectKey| drop(suspect.try_send(key));
             let gateway = cluster.gateway.follow(client.clone(), own_namespace, come_or_gone, suspected);
-            tokio::join!(destinations, flows, gateway, doubt);
+            tokio::join!(destinations, flows, gateway, doubt, deliveries);
         }
     };
     let driver = tokio::spawn(driver::drive(context, woken, working.clone()));

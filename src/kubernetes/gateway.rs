@@ -8,6 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{RoleError, client, cluster::SecretReader, heartbeat, index::Index};
 use crate::{
@@ -17,10 +18,13 @@ use crate::{
         Routes,
         admin::{self, Readiness},
         serve::serve,
-        service::{GatewayService, listen},
+        service::{GatewayService, Surroundings, listen},
     },
     metrics,
-    segment::profile::{ProfileBaseUrls, ProfileClient},
+    segment::{
+        profile::{ProfileBaseUrls, ProfileClient},
+        tracking::{TrackingBaseUrls, TrackingClient},
+    },
     twilio::{BaseUrls, TwilioClients},
 };
 
@@ -32,6 +36,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 pub struct GatewayOptions {
     pub listen: SocketAddr,
     pub admin_listen: SocketAddr,
+    /// Address under which Twilio reaches the gateway.
+    pub public_url: Option<Url>,
     pub journal: JournalChoice,
     /// Namespaces to serve; none for all.
     pub namespaces: Vec<String>,
@@ -40,6 +46,7 @@ pub struct GatewayOptions {
     pub identity: String,
     pub twilio: BaseUrls,
     pub profiles: ProfileBaseUrls,
+    pub tracking: TrackingBaseUrls,
 }
 
 /// Runs until `shutdown`, then lets every request end.
@@ -47,28 +54,31 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
     let GatewayOptions {
         listen: listen_address,
         admin_listen,
+        public_url,
         journal,
         namespaces,
         own_namespace,
         identity,
         twilio,
         profiles,
+        tracking,
     } = options;
     let journal = journal.open()?;
     let client = client().await?;
     let listener = listen(listen_address).await?;
     let routes = Arc::new(Routes::default());
     let mut registry = metrics::registry();
-    let (service, suspected) = GatewayService::new(
-        journal,
-        TwilioClients::new(twilio)?,
-        ProfileClient::new(profiles)?,
-        Arc::new(SecretReader(client.clone())),
-        Arc::clone(&routes),
-        &mut registry,
-    );
+    let around = Surroundings {
+        twilio: TwilioClients::new(twilio)?,
+        profiles: ProfileClient::new(profiles)?,
+        tracking: TrackingClient::new(tracking)?,
+        secrets: Arc::new(SecretReader(client.clone())),
+        public_url,
+    };
+    let (service, suspected) = GatewayService::new(journal, around, Arc::clone(&routes), &mut registry);
     let readiness = Readiness::default();
-    let admin_router = admin::router(readiness.clone(), Arc::new(registry));
+    let admin_router =
+        admin::router(readiness.clone(), Arc::new(registry)).merge(admin::deliveries(Arc::clone(service.tallies())));
     let admin = tokio::spawn(serve(listen(admin_listen).await?, admin_router, CancellationToken::new()));
 
     let destinations: Arc<Index<EngageDestination>> = Arc::default();

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod controller;
+mod deliveries;
 pub mod gateway;
 pub mod heartbeat;
 mod index;

@@ -15,6 +15,15 @@ const MAX_MESSAGE_ID: usize = 256;
 pub struct MessageId(String);
 
 impl MessageId {
+    /// Takes an id that an event has or may have.
+    pub fn parse(id: &str) -> Result<Self, EventError> {
+        match id.chars().count() {
+            0 => Err(EventError::NoMessageId),
+            1..=MAX_MESSAGE_ID => Ok(Self(id.to_owned())),
+            length => Err(EventError::LongMessageId(length)),
+        }
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -56,13 +65,7 @@ impl Event {
     /// Reads one event.
     pub fn parse(json: &str) -> Result<Self, EventError> {
         let json: Value = serde_json::from_str(json).map_err(|error| EventError::NotReadable(error.to_string()))?;
-        let message_id = match json.get("messageId").and_then(Value::as_str) {
-            None | Some("") => return Err(EventError::NoMessageId),
-            Some(id) if id.chars().count() > MAX_MESSAGE_ID => {
-                return Err(EventError::LongMessageId(id.chars().count()));
-            }
-            Some(id) => MessageId(id.to_owned()),
-        };
+        let message_id = MessageId::parse(json.get("messageId").and_then(Value::as_str).unwrap_or_default())?;
         Ok(Self { message_id, json })
     }
 

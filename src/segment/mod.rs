@@ -9,6 +9,7 @@ pub mod profile;
 pub mod proof;
 pub mod signature;
 pub mod token;
+pub mod tracking;
 
 pub use credentials::SegmentCredentials;
 pub use event::{Event, MessageId};

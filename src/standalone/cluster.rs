@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::{
     api::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
-        annotations::FLOW_FINALIZER, conditions, secret::SecretData,
+        annotations::FLOW_FINALIZER, conditions, engage_destination::DeliveriesStatus, secret::SecretData,
     },
     controller::{
         Cluster, ClusterError, ConfigMapData, Programmed,
@@ -339,12 +339,27 @@ impl Cluster for FolderCluster {
         if current.status.as_ref() == Some(status) {
             return Ok(());
         }
+        let mut status = status.clone();
+        // These are not the reconcilers' and may be newer than what they have read.
+        status.deliveries = current.status.as_ref().and_then(|current| current.deliveries.clone());
         let updated = EngageDestination { status: Some(status.clone()), ..EngageDestination::clone(&current) };
         self.state.write(&updated).map_err(Self::of_state(&key))?;
         let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         log_ready("EngageDestination", &key, before, &status.conditions);
         self.change(|objects| objects.destinations.insert(key, Arc::new(updated)));
         self.routes_changed.notify_one();
+        Ok(())
+    }
+
+    async fn write_deliveries(&self, key: &ObjectKey, deliveries: &DeliveriesStatus) -> Result<(), ClusterError> {
+        let _turn = self.turn();
+        let Some(current) = self.destination(key) else {
+            return Err(ClusterError::Conflict { what: format!("EngageDestination `{key}`") });
+        };
+        let mut updated = EngageDestination::clone(&current);
+        updated.status.get_or_insert_default().deliveries = Some(deliveries.clone());
+        self.state.write(&updated).map_err(Self::of_state(key))?;
+        self.change(|objects| objects.destinations.insert(key.clone(), Arc::new(updated)));
         Ok(())
     }
 

@@ -6,16 +6,19 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    controller::{Context, driver},
+    controller::{Context, deliveries::publish, driver},
     delivery::journal::{JournalChoice, JournalError},
     gateway::{
         Routes,
         admin::{self, Readiness},
         serve::serve,
-        service::{GatewayService, ListenError, listen},
+        service::{GatewayService, ListenError, Surroundings, listen},
     },
     metrics,
-    segment::profile::{ProfileBaseUrls, ProfileClient},
+    segment::{
+        profile::{ProfileBaseUrls, ProfileClient},
+        tracking::{TrackingBaseUrls, TrackingClient},
+    },
     standalone::{cluster::FolderCluster, folder, state::StateFolder, watch::FolderWatch},
     twilio::{BaseUrls, TwilioClients},
 };
@@ -33,6 +36,7 @@ pub struct RunOptions {
     pub cluster_id: String,
     pub twilio: BaseUrls,
     pub profiles: ProfileBaseUrls,
+    pub tracking: TrackingBaseUrls,
 }
 
 /// Why it could not start.
@@ -66,6 +70,7 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
         cluster_id,
         twilio,
         profiles,
+        tracking,
     } = options;
     let state_error = |source| RunError::StateDir { path: state_dir.clone(), source };
     let state = StateFolder::open(&state_dir).map_err(state_error)?;
@@ -78,14 +83,14 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
     let (cluster, woken) = FolderCluster::new(state, Arc::clone(&routes));
     let clients = TwilioClients::new(twilio)?;
     let mut registry = metrics::registry();
-    let (service, suspected) = GatewayService::new(
-        Arc::clone(&journal),
-        clients.clone(),
-        ProfileClient::new(profiles)?,
-        Arc::clone(&cluster) as _,
-        Arc::clone(&routes),
-        &mut registry,
-    );
+    let around = Surroundings {
+        twilio: clients.clone(),
+        profiles: ProfileClient::new(profiles)?,
+        tracking: TrackingClient::new(tracking)?,
+        secrets: Arc::clone(&cluster) as _,
+        public_url: public_url.clone(),
+    };
+    let (service, suspected) = GatewayService::new(Arc::clone(&journal), around, Arc::clone(&routes), &mut registry);
     let readiness = Readiness::default();
     let admin_router = admin::router(readiness.clone(), Arc::new(registry));
     let admin = tokio::spawn(serve(admin_listener, admin_router, CancellationToken::new()));
@@ -102,7 +107,9 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
         journal_durable: journal.is_durable(),
         ..Context::new(Arc::clone(&cluster) as _, clients, cluster_id)
     });
+    let deliveries = publish(Arc::clone(service.tallies()) as _, Arc::clone(&cluster) as _);
     let background = [
+        tokio::spawn(until(shutdown.clone(), deliveries)),
         tokio::spawn(until(shutdown.clone(), driver::doubt(suspected, Arc::clone(&context), cluster.waker()))),
         tokio::spawn(until(shutdown.clone(), watch(config_dir, Arc::clone(&cluster)))),
         tokio::spawn(until(shutdown.clone(), keep_routes(Arc::clone(&cluster)))),

@@ -134,6 +134,11 @@ impl TwilioClient {
         &self.credentials.account
     }
 
+    /// Whether what Twilio calls back about this account's messages can be proven to be Twilio's.
+    pub fn proves_callbacks(&self) -> bool {
+        self.credentials.auth_token.is_some()
+    }
+
     /// Reads one thing.
     pub async fn get<T: DeserializeOwned>(&self, product: Product, path: &str) -> Result<T, TwilioError> {
         self.send(self.request(Method::GET, product, path)).await

@@ -17,6 +17,8 @@ pub struct TwilioCredentials {
     pub account: AccountSid,
     pub(crate) user: SecretString,
     pub(crate) password: SecretString,
+    /// What Twilio signs its callbacks with. An API key proves nothing of them, so without it none can be believed.
+    pub auth_token: Option<SecretString>,
 }
 
 impl TwilioCredentials {
@@ -35,6 +37,7 @@ impl TwilioCredentials {
             key: account_key,
             expected: "an account SID: it is AC followed by 32 hexadecimal digits",
         })?;
+        let auth_token = secret.value(&token_key);
         let (user, password) = match (secret.value(&api_key), secret.value(&token_key)) {
             (Some(user), None) => (user, secret.required(&reference.name, &api_secret, "the secret of the API key")?),
             (Some(user), Some(token)) => match secret.value(&api_secret) {
@@ -50,6 +53,6 @@ impl TwilioCredentials {
                 (account_text, token)
             }
         };
-        Ok(Self { account, user, password })
+        Ok(Self { account, user, password, auth_token })
     }
 }

@@ -118,6 +118,53 @@ impl ApiError {
             .map(|details| details.errors)
             .unwrap_or_default();
         let message = body.message.or(body.title).unwrap_or_else(|| "no reason given".into());
-        Self { status, code: body.code, message: message.chars().take(MAX_MESSAGE).collect(), details, retry_after }
+        let message = without_numbers(&message).chars().take(MAX_MESSAGE).collect();
+        Self { status, code: body.code, message, details, retry_after }
+    }
+}
+
+/// Digits of a number that may be somebody's.
+const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+
+/// A text in which numbers of people are replaced: Twilio repeats in its errors what it was asked, and errors are logged and
+/// shown. Digits within an identifier stay.
+fn without_numbers(text: &str) -> String {
+    let mut cleared = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(begin) = rest.find(|char: char| char.is_ascii_digit()) {
+        let (before, from) = rest.split_at(begin);
+        let end = from.find(|char: char| !char.is_ascii_digit()).unwrap_or(from.len());
+        let (digits, after) = from.split_at(end);
+        let in_word = before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+        if !in_word && DIGITS.contains(&digits.len()) {
+            cleared.push_str(before.trim_end_matches('+'));
+            cleared.push_str("[number]");
+        } else {
+            cleared.push_str(before);
+            cleared.push_str(digits);
+        }
+        rest = after;
+    }
+    cleared.push_str(rest);
+    cleared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_twilio_repeats_of_a_request_names_no_person() {
+        for (said, kept) in [
+            ("The 'To' number whatsapp:+5511987654321 is not valid", "The 'To' number whatsapp:[number] is not valid"),
+            ("5511987654321, +15005550006.", "[number], [number]."),
+            (
+                "binding exists in CH00000000000000000000000012345678",
+                "binding exists in CH00000000000000000000000012345678",
+            ),
+            ("error 63016 in 30 s, see ab12345678cd", "error 63016 in 30 s, see ab12345678cd"),
+        ] {
+            assert_eq!(without_numbers(said), kept);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! each product with the few calls that are needed.
 
 pub mod address;
+pub mod callback;
 pub mod client;
 pub mod content;
 pub mod conversations;
@@ -12,10 +13,12 @@ pub mod messages;
 pub mod messaging;
 pub mod request;
 pub mod sid;
+pub mod signature;
 pub mod studio;
 pub mod taskrouter;
 
 pub use address::E164;
+pub use callback::{CallbackUrls, StatusCallback};
 pub use client::{BaseUrls, Product, TwilioClient, TwilioClients};
 pub use credentials::TwilioCredentials;
 pub use error::{ApiError, TwilioError};

@@ -196,8 +196,8 @@ async fn neither_secrets_nor_customers_are_in_any_output() {
     let world = world().await;
     world.send("welcome", &event("lead-1")).await;
     world.send("welcome", &event("lead-3")).await;
-    let metrics = format!("http://127.0.0.1:{}/metrics", world.port());
-    let metrics = world.http().get(metrics).send().await.unwrap().text().await.unwrap();
+    let metrics = world.metrics().await;
+    assert!(metrics.contains("engage_events_total"), "{metrics}");
     let (table, _) = world.get_text(&["all", "-o", "yaml"]);
     for output in [world.log(), table, metrics] {
         for secret in ["demo-auth-token", SECRET, "demo-profiles-token", LEAD_1, "Ana"] {

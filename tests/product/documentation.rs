@@ -1,11 +1,17 @@
 //! The documents say what the program has, and nothing that it has not.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use engage_operator::api::custom_resource_definitions;
 use serde_json::Value;
 
-use crate::harness::{World, destination, event, whatsapp};
+use crate::harness::{World, destination, event, merge, outcomes, whatsapp};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -51,9 +57,12 @@ fn reasons(module: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_reason_is_explained() {
-    for (module, document) in
-        [("condition", "docs/resources.md"), ("event", "docs/delivery.md"), ("request", "docs/delivery.md")]
-    {
+    for (module, document) in [
+        ("condition", "docs/resources.md"),
+        ("event", "docs/delivery.md"),
+        ("request", "docs/delivery.md"),
+        ("receipt", "docs/delivery.md"),
+    ] {
         let reasons = reasons(module);
         assert!(reasons.len() > 5, "{module}: {reasons:?}");
         let text = read(document);
@@ -88,8 +97,15 @@ fn every_flag_of_the_roles_is_documented_and_every_documented_one_exists() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_metric_is_documented_and_every_documented_one_exists() {
-    let world = World::ready(&[destination("welcome", &whatsapp())]).await;
+    let mut action = whatsapp();
+    merge(&mut action, &outcomes());
+    let world = World::ready(&[destination("welcome", &action)]).await;
     assert_eq!(world.send_until_settled("welcome", &event("lead-1")).await.status, 200);
+    let begin = Instant::now();
+    while world.metric("engage_announcements_total", &[]).await < 2.0 {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{}", world.log());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     let text = world.metrics().await;
     let known: BTreeSet<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE engage_")?.split(' ').next()).collect();

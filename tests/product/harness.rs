@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 pub const NAMESPACE: &str = "marketing";
 pub const SECRET: &str = "demo-webhook-secret";
+pub const WRITE_KEY: &str = "demo-write-key";
 pub const SPACE: &str = "spa_demo";
 pub const OUR_NUMBERS: [&str; 2] = ["+5511900000001", "+5511900000002"];
 /// The number of the seed's profile `lead-1`.
@@ -42,6 +43,11 @@ apiVersion: v1
 kind: Secret
 metadata: {{name: segment, namespace: {NAMESPACE}}}
 stringData: {{SEGMENT_PROFILES_API_TOKEN: demo-profiles-token, SEGMENT_WEBHOOK_SECRET: {SECRET}}}
+---
+apiVersion: v1
+kind: Secret
+metadata: {{name: outcomes, namespace: {NAMESPACE}}}
+stringData: {{SEGMENT_WRITE_KEY: {WRITE_KEY}}}
 ",
         sid("AC", 1)
     )
@@ -60,6 +66,11 @@ pub fn destination(name: &str, action: &Value) -> Value {
         "apiVersion": "engage-operator.dev/v1alpha1", "kind": "EngageDestination",
         "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
     })
+}
+
+/// Tells Segment what becomes of messages, with the write key of the Secret `outcomes`.
+pub fn outcomes() -> Value {
+    json!({"outcomes": {"credentialsRef": {"name": "outcomes"}}})
 }
 
 /// The whatsapp action with the seed's approved template.
@@ -242,9 +253,10 @@ impl World {
             ])
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
-            .args(["--public-url", &format!("http://127.0.0.1:{}", self.port)])
+            .args(["--public-url", &self.public_url()])
             .args(["--twilio-base-url", &self.sim.twilio_base_url()])
             .args(["--segment-profiles-base-url", &self.sim.profiles_base_url()])
+            .args(["--segment-tracking-base-url", &self.sim.tracking_base_url()])
             .args(&self.extra)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -295,6 +307,10 @@ impl World {
 
     pub fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/v1/destinations/{NAMESPACE}/{name}", self.port)
+    }
+
+    pub fn public_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     pub const fn port(&self) -> u16 {

@@ -15,6 +15,7 @@ mod original_failures;
 mod preview;
 mod provisioning;
 mod reconcilers;
+mod reports;
 mod segment;
 mod verification;
 mod whatsapp;

@@ -32,7 +32,9 @@ async fn the_requests_are_those_that_twilio_gets() {
     for (number, resource) in destinations.iter().enumerate() {
         let name = resource["metadata"]["name"].as_str().unwrap();
         let event = event_to(&phone(number));
-        let (code, printed, error) = preview(&world, resource, &event, &["-o", "json", "--flow-sid", &flow_sid]);
+        let public_url = world.public_url();
+        let arguments = ["-o", "json", "--flow-sid", &flow_sid, "--public-url", &public_url];
+        let (code, printed, error) = preview(&world, resource, &event, &arguments);
         assert_eq!(code, 0, "{error}");
         let printed: Value = serde_json::from_str(&printed).unwrap();
         world.sim.clear_requests();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use engage_operator::{
     api::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus, admission::admit,
-        conditions, secret::SecretData,
+        conditions, engage_destination::DeliveriesStatus, secret::SecretData,
     },
     controller::{
         Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, engage_destination,
@@ -104,6 +104,10 @@ impl Cluster for MemoryCluster {
     ) -> Result<(), ClusterError> {
         self.count()?;
         self.destination.lock().unwrap().as_mut().unwrap().status = Some(status.clone());
+        Ok(())
+    }
+
+    async fn write_deliveries(&self, _: &ObjectKey, _: &DeliveriesStatus) -> Result<(), ClusterError> {
         Ok(())
     }
 

@@ -25,7 +25,7 @@ async fn an_event_becomes_the_template_and_its_repetition_nothing() {
     assert_eq!(messages[0].content_variables.as_deref(), Some(r#"{"1":"Ana","2":"pro"}"#));
     let sent = &world.sim.requests_of("messages.create")[0];
     let names: Vec<&str> = sent.form.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["To", "MessagingServiceSid", "ContentSid", "ContentVariables"]);
+    assert_eq!(names, ["To", "MessagingServiceSid", "ContentSid", "ContentVariables", "StatusCallback"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,6 +131,27 @@ pub fn durable(journal_durable: bool, writer: &mut ConditionWriter) {
     }
 }
 
+/// `callbacks`: whether Twilio can reach the gateway. Where it cannot, following messages was not asked for.
+pub fn followed(
+    destination: &EngageDestination,
+    references: &Result<References, Unresolved>,
+    callbacks: bool,
+    writer: &mut ConditionWriter,
+) {
+    let proven = match references {
+        Ok(references) => references.credentials.auth_token.is_some(),
+        // What is not known now stays as it was said.
+        Err(_) => return,
+    };
+    if proven || !callbacks || destination.spec.whatsapp.is_none() {
+        writer.remove(conditions::FOLLOWED);
+    } else {
+        let message = "Twilio is not asked what becomes of messages, since its callbacks cannot be proven with an API key: \
+                       add the auth token to the Secret of spec.twilio.credentialsRef; calls go on using the API key";
+        writer.set(conditions::FOLLOWED, Truth::False, reasons::CALLBACKS_UNVERIFIABLE, message);
+    }
+}
+
 /// Sums up. The gate is asked as the gateway asks it, so `Ready` is what a sender of events will find.
 pub fn ready(
     destination: &EngageDestination,

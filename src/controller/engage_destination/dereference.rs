@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use crate::{
-    api::{EngageDestination, ObjectKey, StudioFlow, reasons::condition as reasons, references::SegmentCredentialsRef},
+    api::{
+        EngageDestination, ObjectKey, StudioFlow,
+        reasons::condition as reasons,
+        references::{OutcomesCredentialsRef, SegmentCredentialsRef},
+    },
     controller::{
         cluster::{Cluster, ClusterError},
         credentials::{SecretProblem, secret_beside, twilio_credentials},
     },
-    segment::SegmentCredentials,
+    segment::{SegmentCredentials, tracking},
     twilio::TwilioCredentials,
 };
 
@@ -46,6 +50,10 @@ pub async fn dereference(destination: &EngageDestination, cluster: &dyn Cluster)
     let credentials = keep(credentials, "spec.twilio.credentialsRef", &mut missing)?;
     let segment = segment_keys(&key, &spec.segment.credentials_ref, cluster).await;
     keep(segment, "spec.segment.credentialsRef", &mut missing)?;
+    if let Some(outcomes) = &spec.outcomes {
+        let write_key = write_key(&key, &outcomes.credentials_ref, cluster).await;
+        keep(write_key, "spec.outcomes.credentialsRef", &mut missing)?;
+    }
     let flow_ref = spec.conversation.as_ref().and_then(|conversation| conversation.flow_ref.as_ref());
     let flow = flow_ref.and_then(|reference| cluster.studio_flow(&key.sibling(&reference.name)));
     if let (Some(reference), None) = (flow_ref, &flow) {
@@ -72,6 +80,17 @@ async fn segment_keys(
 ) -> Result<(), SecretProblem> {
     let secret = secret_beside(owner, &reference.name, cluster).await?;
     SegmentCredentials::read(reference, &secret)?;
+    Ok(())
+}
+
+/// The write key; its value stays here.
+async fn write_key(
+    owner: &ObjectKey,
+    reference: &OutcomesCredentialsRef,
+    cluster: &dyn Cluster,
+) -> Result<(), SecretProblem> {
+    let secret = secret_beside(owner, &reference.name, cluster).await?;
+    tracking::write_key(reference, &secret)?;
     Ok(())
 }
 

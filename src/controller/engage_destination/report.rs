@@ -33,6 +33,7 @@ pub async fn report(
         url: context.destination_url(&ObjectKey::of(destination)),
         programmed: context.cluster.programmed(destination),
         journal_durable: context.journal_durable,
+        callbacks: context.public_url.is_some(),
         now: Timestamp::now(),
     };
     let status = status::compose(destination, &findings, &around);

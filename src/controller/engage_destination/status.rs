@@ -37,6 +37,8 @@ pub struct Surroundings {
     pub url: String,
     pub programmed: Programmed,
     pub journal_durable: bool,
+    /// Whether Twilio can call back.
+    pub callbacks: bool,
     pub now: Timestamp,
 }
 
@@ -49,6 +51,7 @@ pub fn compose(destination: &EngageDestination, findings: &Findings, around: &Su
     let mut writer = ConditionWriter::new(before.conditions.clone(), generation, around.now);
     let accepted = conditions::accepted(accepted, &mut writer);
     let (verified, unchecked_since) = conditions::verified(&before, verdict, references, &mut writer);
+    conditions::followed(destination, references, around.callbacks, &mut writer);
     let references = conditions::references(references, &mut writer);
     let programmed = conditions::programmed(&around.programmed, &mut writer);
     conditions::durable(around.journal_durable, &mut writer);
@@ -56,6 +59,7 @@ pub fn compose(destination: &EngageDestination, findings: &Findings, around: &Su
         observed_generation: generation,
         url: Some(around.url.clone()),
         unchecked_since,
+        deliveries: before.deliveries.clone(),
         conditions: writer.conditions().to_vec(),
         ..seen(destination, &before, checked.as_ref().map(|(observed, _)| observed))
     };

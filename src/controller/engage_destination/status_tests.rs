@@ -45,6 +45,7 @@ fn around() -> Surroundings {
         url: "https://engage.example/v1/destinations/marketing/lead".into(),
         programmed: Programmed::Yes,
         journal_durable: true,
+        callbacks: true,
         now: "2026-01-01T12:00:00Z".parse::<Timestamp>().unwrap(),
     }
 }
@@ -221,4 +222,29 @@ fn a_missing_secret_and_an_unreadable_cluster_are_told_apart() {
     assert_eq!(condition(&status, "Ready"), "False/SecretNotFound: there is no Secret `twilio`");
     let unreadable = ClusterError::Read { what: "Secret".into(), problem: "down".into() };
     assert_eq!(with(&verified, Unresolved::Unreadable(unreadable)), verified);
+}
+
+#[test]
+fn what_cannot_be_followed_is_said_and_is_no_reason_not_to_serve() {
+    let mut whatsapp = destination(None);
+    whatsapp.spec.conversation = None;
+    whatsapp.spec.whatsapp = serde_json::from_value(json!({"messagingServiceSid": format!("MG{}", "0".repeat(32)),
+        "contentSid": format!("HX{}", "0".repeat(32))}))
+    .ok();
+    let mut with_key = references();
+    with_key.credentials.auth_token = None;
+    let accepted = || Ok(Destination::compile(&whatsapp.spec).unwrap());
+    let found = Findings { references: Ok(with_key), accepted: accepted(), checked: None };
+    let status = compose(&whatsapp, &found, &around());
+    let followed = conditions::find(&status.conditions, conditions::FOLLOWED).unwrap();
+    assert_eq!((followed.status.as_str(), followed.reason.as_str()), ("False", reasons::CALLBACKS_UNVERIFIABLE));
+    assert!(!conditions::is_true(&status.conditions, conditions::STALLED));
+
+    // Where Twilio cannot call back, or the token is there, there is nothing to say.
+    let nowhere = compose(&whatsapp, &found, &Surroundings { callbacks: false, ..around() });
+    assert!(conditions::find(&nowhere.conditions, conditions::FOLLOWED).is_none());
+    whatsapp.status = Some(status);
+    let found = Findings { references: Ok(references()), accepted: accepted(), checked: None };
+    let mended = compose(&whatsapp, &found, &around());
+    assert!(conditions::find(&mended.conditions, conditions::FOLLOWED).is_none());
 }

@@ -16,7 +16,10 @@ use super::{
     machine::{self, Asker},
     now,
 };
-use crate::segment::MessageId;
+use crate::{
+    delivery::receipts::{ReceiptStore, file as receipts},
+    segment::MessageId,
+};
 
 /// Entry by key, as JSON.
 const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
@@ -51,7 +54,12 @@ impl std::fmt::Debug for FileJournal {
 enum Request {
     Apply { key: Key, operation: Operation, reply: oneshot::Sender<Result<Reply, JournalError>> },
     ForgetExpired { reply: oneshot::Sender<Result<usize, JournalError>> },
+    Work { durable: bool, work: Work },
 }
+
+/// Something else that is written with the entries. What it gives is called once it is known whether it was.
+type Work = Box<dyn FnOnce(&WriteTransaction) -> Result<Answer, JournalError> + Send>;
+type Answer = Box<dyn FnOnce(&Result<(), JournalError>) + Send>;
 
 impl FileJournal {
     /// Opens the journal at `path`, or makes it. The lock on the file is held until the journal is dropped or the process
@@ -87,6 +95,40 @@ impl FileJournal {
         self.writer.send(request(reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
+
+    pub(in crate::delivery) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Has `work` done within the next write, whatever else that writes. An error undoes all of that write.
+    pub(in crate::delivery) async fn transact<T: Send + 'static>(
+        &self,
+        durable: bool,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, JournalError> + Send + 'static,
+    ) -> Result<T, JournalError> {
+        let (reply, answer) = oneshot::channel();
+        let work: Work = Box::new(move |transaction| {
+            let done = work(transaction)?;
+            // A receiver that is gone belonged to a task that was cancelled; what was written stays written.
+            Ok(Box::new(move |written| drop(reply.send(written.clone().map(|()| done)))))
+        });
+        let not_written = || JournalError::Failed("the write was given up".into());
+        self.writer.send(Request::Work { durable, work }).map_err(|_| not_written())?;
+        answer.await.map_err(|_| not_written())?
+    }
+
+    /// As [`FileJournal::transact`], without waiting: it is written no later than anything that is asked for after it.
+    pub(in crate::delivery) fn transact_aside(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<(), JournalError> + Send + 'static,
+    ) {
+        let work: Work = Box::new(move |transaction| {
+            work(transaction)?;
+            Ok(Box::new(|_| ()))
+        });
+        // Without a writing thread nothing that comes after it is written either.
+        let _ = self.writer.send(Request::Work { durable: false, work });
+    }
 }
 
 fn make_tables(database: &Database) -> Result<(), redb::Error> {
@@ -95,16 +137,17 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(UNENDED)?;
     transaction.open_table(EXPIRY)?;
     transaction.open_table(SIDS)?;
+    receipts::make_tables(&transaction)?;
     transaction.commit()?;
     Ok(())
 }
 
-fn failed(error: impl Into<redb::Error>) -> JournalError {
+pub(in crate::delivery) fn failed(error: impl Into<redb::Error>) -> JournalError {
     JournalError::Failed(error.into().to_string())
 }
 
 /// The destination's uid has no NUL, so the first one ends it.
-fn encode(key: &Key) -> Vec<u8> {
+pub(in crate::delivery) fn encode(key: &Key) -> Vec<u8> {
     [key.destination.as_bytes(), &[0], key.message_id.as_str().as_bytes()].concat()
 }
 
@@ -151,6 +194,10 @@ impl Journal for FileJournal {
     fn is_durable(&self) -> bool {
         true
     }
+
+    fn receipts(&self) -> &dyn ReceiptStore {
+        self
+    }
 }
 
 fn read_entry(bytes: &[u8]) -> Result<Entry, JournalError> {
@@ -167,6 +214,7 @@ struct Writer {
 enum Pending {
     Applied(oneshot::Sender<Result<Reply, JournalError>>, Result<Reply, JournalError>),
     Forgotten(oneshot::Sender<Result<usize, JournalError>>, usize),
+    Worked(Answer),
 }
 
 impl Pending {
@@ -177,6 +225,7 @@ impl Pending {
             (Self::Applied(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
             (Self::Forgotten(reply, count), Ok(())) => drop(reply.send(Ok(count))),
             (Self::Forgotten(reply, _), Err(error)) => drop(reply.send(Err(error.clone()))),
+            (Self::Worked(answer), written) => answer(written),
         }
     }
 }
@@ -202,7 +251,7 @@ impl Writer {
         let mut transaction = match self.database.begin_write().map_err(failed) {
             Ok(transaction) => transaction,
             Err(error) => {
-                pending.extend(group.into_iter().map(|request| refused(request, &error)));
+                pending.extend(group.into_iter().filter_map(|request| refused(request, &error)));
                 return Err(error);
             }
         };
@@ -227,6 +276,10 @@ impl Writer {
                     });
                     pending.push(Pending::Forgotten(reply, count));
                 }
+                Request::Work { durable: _, work } => match outcome.clone().and_then(|()| work(&transaction)) {
+                    Ok(answer) => pending.push(Pending::Worked(answer)),
+                    Err(error) => outcome = Err(error),
+                },
             }
         }
         outcome?;
@@ -261,10 +314,12 @@ impl Writer {
     }
 }
 
-fn refused(request: Request, error: &JournalError) -> Pending {
+fn refused(request: Request, error: &JournalError) -> Option<Pending> {
     match request {
-        Request::Apply { reply, .. } => Pending::Applied(reply, Err(error.clone())),
-        Request::ForgetExpired { reply } => Pending::Forgotten(reply, 0),
+        Request::Apply { reply, .. } => Some(Pending::Applied(reply, Err(error.clone()))),
+        Request::ForgetExpired { reply } => Some(Pending::Forgotten(reply, 0)),
+        // Whoever waits for it sees that it was dropped.
+        Request::Work { .. } => None,
     }
 }
 
@@ -277,6 +332,7 @@ fn is_durable(request: &Request) -> bool {
             Operation::Claim { .. } | Operation::Release { .. } | Operation::Adopt => false,
         },
         Request::ForgetExpired { .. } => false,
+        Request::Work { durable, .. } => *durable,
     }
 }
 

@@ -119,7 +119,8 @@ pub struct Asker<'a> {
     pub alone: bool,
 }
 
-fn after(now: UnixMillis, duration: Duration) -> UnixMillis {
+/// The moment `duration` after `now`.
+pub fn after(now: UnixMillis, duration: Duration) -> UnixMillis {
     now.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 

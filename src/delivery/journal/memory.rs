@@ -12,6 +12,7 @@ use super::{
     machine::{self, Asker},
     now,
 };
+use crate::delivery::receipts::{MemoryReceipts, ReceiptStore};
 
 /// Entries held when nothing else is said: about 100 MB.
 pub const DEFAULT_CAPACITY: usize = 200_000;
@@ -19,6 +20,7 @@ pub const DEFAULT_CAPACITY: usize = 200_000;
 /// A bounded map of entries.
 #[derive(Debug)]
 pub struct MemoryJournal {
+    receipts: MemoryReceipts,
     owner: Owner,
     capacity: usize,
     entries: Mutex<Entries>,
@@ -32,7 +34,12 @@ struct Entries {
 
 impl MemoryJournal {
     pub fn new(capacity: usize) -> Self {
-        Self { owner: Owner(uuid::Uuid::new_v4().to_string()), capacity, entries: Mutex::default() }
+        Self {
+            receipts: MemoryReceipts::new(capacity),
+            owner: Owner(uuid::Uuid::new_v4().to_string()),
+            capacity,
+            entries: Mutex::default(),
+        }
     }
 
     /// A panic while the lock was held cannot leave an entry half changed: each change is one insert.
@@ -93,5 +100,9 @@ impl Journal for MemoryJournal {
 
     fn is_durable(&self) -> bool {
         false
+    }
+
+    fn receipts(&self) -> &dyn ReceiptStore {
+        &self.receipts
     }
 }

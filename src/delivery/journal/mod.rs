@@ -18,7 +18,10 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    delivery::outcome::{Final, Reason},
+    delivery::{
+        outcome::{Final, Reason},
+        receipts::ReceiptStore,
+    },
     segment::MessageId,
 };
 pub use machine::{AfterAbsence, Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis};
@@ -73,6 +76,9 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Whether what it remembers survives the end of the process.
     fn is_durable(&self) -> bool;
+
+    /// What is kept beside the entries of what became of messages.
+    fn receipts(&self) -> &dyn ReceiptStore;
 }
 
 /// Which engine, as `--journal` says it.

@@ -7,6 +7,7 @@ mod config_maps;
 mod control_plane;
 mod crashes;
 mod deletion;
+mod deliveries;
 mod destinations;
 mod drain;
 mod events;

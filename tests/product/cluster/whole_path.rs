@@ -1,7 +1,7 @@
 //! From `kubectl apply` to an agent: both resources become ready, an event becomes a conversation, its reply a task, and then
 //! nothing is written any more.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,12 @@ async fn what_is_applied_becomes_ready_and_an_event_reaches_an_agent_and_then_no
         let flow = cluster.get("StudioFlow", "connect-to-agent").await;
         [agent, flow].map(|object: Value| object["metadata"]["resourceVersion"].clone())
     };
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // What became of the events is in the status too, a minute after what was written of them before at the latest.
+    let begin = Instant::now();
+    while cluster.get("EngageDestination", "agent").await["status"]["deliveries"]["outcomes"]["duplicate"] != 1 {
+        assert!(begin.elapsed() < Duration::from_mins(2), "{}", cluster.log("one"));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
     let before = versions().await;
     cluster.sim.clear_requests();
     tokio::time::sleep(Duration::from_secs(12)).await;

@@ -280,6 +280,7 @@ impl Cluster {
     pub fn controller_at(&self, name: &str, public_url: &str) -> Role {
         let mut command = self.role("controller", name);
         command.args(["--admin-listen", &format!("127.0.0.1:{}", free_port()), "--public-url", public_url]);
+        command.args(["--gateway-admin-url", &format!("http://127.0.0.1:{}", self.gateway_admin)]);
         Role(command.spawn().unwrap())
     }
 
@@ -295,6 +296,8 @@ impl Cluster {
             .args(["--listen", &format!("127.0.0.1:{}", self.gateway_port)])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.gateway_admin)])
             .args(["--segment-profiles-base-url", &self.sim.profiles_base_url()])
+            .args(["--segment-tracking-base-url", &self.sim.tracking_base_url()])
+            .args(["--public-url", &format!("http://127.0.0.1:{}", self.gateway_port)])
             .arg("--journal")
             .arg(format!("file:{}", self.folder.path().join("journal.redb").display()));
         *self.gateway.lock().unwrap() = Some(Role(command.spawn().unwrap()));

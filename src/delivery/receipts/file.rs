@@ -1,0 +1,216 @@
+//! Receipts in the journal's file, written by its one thread: a receipt and the announcement that follows from it are in one
+//! transaction, and receipts that come together share one sync to disk.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    progress::Receipt,
+    record::{Expected, Record},
+    store::{Announced, Announcement, MAX_WAITING, ReceiptStore, Taken},
+};
+use crate::delivery::journal::{
+    JournalError, Key, UnixMillis,
+    file::{FileJournal, encode, failed},
+    machine::after,
+    now,
+};
+
+/// Record by key, as JSON.
+const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
+/// Records in the order in which they are forgotten.
+const EXPIRY: TableDefinition<(i64, &[u8]), ()> = TableDefinition::new("receipt_expiry");
+/// Announcements by the uid of their destination and their place.
+const WAITING: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("announcements");
+/// The last place that was given.
+const PLACES: TableDefinition<(), u64> = TableDefinition::new("announcement_places");
+/// What was counted of a destination, by its uid.
+const TALLIES: TableDefinition<&str, &[u8]> = TableDefinition::new("tallies");
+
+/// Most records forgotten in one write.
+const MAX_FORGOTTEN: usize = 2_000;
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    since: UnixMillis,
+    event: Value,
+}
+
+/// Makes the tables, so that reading finds them.
+pub fn make_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
+    transaction.open_table(RECORDS)?;
+    transaction.open_table(EXPIRY)?;
+    transaction.open_table(WAITING)?;
+    transaction.open_table(PLACES)?;
+    transaction.open_table(TALLIES)?;
+    Ok(())
+}
+
+fn read<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, JournalError> {
+    serde_json::from_slice(bytes).map_err(|error| JournalError::Unreadable(error.to_string()))
+}
+
+fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, JournalError> {
+    serde_json::to_vec(value).map_err(|error| JournalError::Failed(error.to_string()))
+}
+
+fn expect(
+    transaction: &WriteTransaction,
+    key: &Key,
+    expected: Expected,
+    expires: UnixMillis,
+) -> Result<(), JournalError> {
+    let encoded = encode(key);
+    let mut records = transaction.open_table(RECORDS).map_err(failed)?;
+    let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
+    // One that cannot be read is made anew.
+    let before: Option<Record> =
+        records.get(encoded.as_slice()).map_err(failed)?.and_then(|stored| read(stored.value()).ok());
+    if let Some(before) = &before {
+        expiry.remove((before.expires, encoded.as_slice())).map_err(failed)?;
+    }
+    let record = Record::expecting(before, expected, expires);
+    records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
+    expiry.insert((expires, encoded.as_slice()), ()).map_err(failed)?;
+    Ok(())
+}
+
+fn take(transaction: &WriteTransaction, key: &Key, receipt: &Receipt) -> Result<Taken, JournalError> {
+    let (encoded, at) = (encode(key), now());
+    let mut records = transaction.open_table(RECORDS).map_err(failed)?;
+    let stored =
+        records.get(encoded.as_slice()).map_err(failed)?.and_then(|stored| read::<Record>(stored.value()).ok());
+    let Some(mut record) = stored.filter(|record| record.expires > at) else { return Ok(Taken::Unknown) };
+    let Some(change) = record.take(key, receipt, at) else { return Ok(Taken::Repeated) };
+    records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
+    let announced = match change.announcement {
+        None => Announced::No,
+        Some(event) => announce(transaction, &key.destination, &Row { since: at, event })?,
+    };
+    Ok(Taken::Advanced { told: change.told, announced })
+}
+
+fn announce(transaction: &WriteTransaction, destination: &str, row: &Row) -> Result<Announced, JournalError> {
+    let mut waiting = transaction.open_table(WAITING).map_err(failed)?;
+    if waiting.len().map_err(failed)? >= MAX_WAITING {
+        return Ok(Announced::NoRoom);
+    }
+    let mut places = transaction.open_table(PLACES).map_err(failed)?;
+    let place = places.get(()).map_err(failed)?.map_or(0, |place| place.value()) + 1;
+    places.insert((), place).map_err(failed)?;
+    waiting.insert((destination, place), write(row)?.as_slice()).map_err(failed)?;
+    Ok(Announced::Yes)
+}
+
+fn forget(transaction: &WriteTransaction, at: UnixMillis) -> Result<usize, JournalError> {
+    let mut records = transaction.open_table(RECORDS).map_err(failed)?;
+    let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
+    let due: Vec<(i64, Vec<u8>)> = expiry
+        .iter()
+        .map_err(failed)?
+        .take(MAX_FORGOTTEN)
+        .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_vec())).map_err(failed))
+        .collect::<Result<_, _>>()?;
+    let mut forgotten = 0;
+    for (expires, key) in due.into_iter().take_while(|(expires, _)| *expires <= at) {
+        expiry.remove((expires, key.as_slice())).map_err(failed)?;
+        records.remove(key.as_slice()).map_err(failed)?;
+        forgotten += 1;
+    }
+    Ok(forgotten)
+}
+
+#[async_trait]
+impl ReceiptStore for FileJournal {
+    fn expect(&self, key: Key, expected: Expected, remember: Duration) {
+        let expires = after(now(), remember);
+        self.transact_aside(move |transaction| expect(transaction, &key, expected, expires));
+    }
+
+    async fn take(&self, key: Key, receipt: Receipt) -> Result<Taken, JournalError> {
+        self.transact(true, move |transaction| take(transaction, &key, &receipt)).await
+    }
+
+    async fn message_of(&self, key: &Key) -> Result<Option<String>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let records = transaction.open_table(RECORDS).map_err(failed)?;
+        let stored = records.get(encode(key).as_slice()).map_err(failed)?;
+        let record: Option<Record> = stored.map(|stored| read(stored.value())).transpose()?;
+        Ok(record.and_then(|record| record.messages.into_keys().next()))
+    }
+
+    async fn forget_receipts(&self) -> Result<usize, JournalError> {
+        self.transact(false, |transaction| forget(transaction, now())).await
+    }
+
+    async fn waiting_destinations(&self) -> Result<Vec<String>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let waiting = transaction.open_table(WAITING).map_err(failed)?;
+        let mut destinations: Vec<String> = Vec::new();
+        loop {
+            // From one destination to the next, whatever waits for it in between.
+            let from = destinations.last().map_or(("", 0), |last| (last.as_str(), u64::MAX));
+            let Some(row) = waiting.range(from..).map_err(failed)?.next() else { return Ok(destinations) };
+            destinations.push(row.map_err(failed)?.0.value().0.to_owned());
+        }
+    }
+
+    async fn waiting(&self, destination: &str, place: u64, most: usize) -> Result<Vec<Announcement>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let waiting = transaction.open_table(WAITING).map_err(failed)?;
+        let mut found = Vec::new();
+        for row in waiting.range((destination, place)..(destination, u64::MAX)).map_err(failed)?.take(most) {
+            let (key, value) = row.map_err(failed)?;
+            let Row { since, event } = read(value.value())?;
+            found.push(Announcement { place: key.value().1, since, event });
+        }
+        Ok(found)
+    }
+
+    async fn told(&self, destination: &str, places: Vec<u64>) -> Result<(), JournalError> {
+        let destination = destination.to_owned();
+        // Lost with the process it is told once more, and Segment drops the repetition.
+        self.transact(false, move |transaction| {
+            let mut waiting = transaction.open_table(WAITING).map_err(failed)?;
+            for place in places {
+                waiting.remove((destination.as_str(), place)).map_err(failed)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn waiting_count(&self) -> Result<u64, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        transaction.open_table(WAITING).map_err(failed)?.len().map_err(failed)
+    }
+
+    async fn tallies(&self) -> Result<Vec<(String, Value)>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let tallies = transaction.open_table(TALLIES).map_err(failed)?;
+        let mut found = Vec::new();
+        for row in tallies.iter().map_err(failed)? {
+            let (uid, tally) = row.map_err(failed)?;
+            found.push((uid.value().to_owned(), read(tally.value())?));
+        }
+        Ok(found)
+    }
+
+    async fn keep_tallies(&self, tallies: Vec<(String, Option<Value>)>) -> Result<(), JournalError> {
+        self.transact(true, move |transaction| {
+            let mut table = transaction.open_table(TALLIES).map_err(failed)?;
+            for (uid, tally) in tallies {
+                match tally {
+                    Some(tally) => drop(table.insert(uid.as_str(), write(&tally)?.as_slice()).map_err(failed)?),
+                    None => drop(table.remove(uid.as_str()).map_err(failed)?),
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,134 @@
+//! What is kept of one event to recognise the callbacks of its messages. It is made before the first message can be, so no
+//! callback comes too early.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{
+    announcement,
+    progress::{Progress, Receipt, Status},
+};
+use crate::{
+    delivery::journal::{Key, UnixMillis},
+    segment::{Event, event::User},
+};
+
+/// Most messages of one event that are told apart: an event makes one, and one more for each attempt that showed late.
+const MAX_MESSAGES: usize = 8;
+/// Longest id of a user that is kept, in bytes.
+const MAX_USER: usize = 512;
+/// Longest word about a journey that is kept, in bytes.
+const MAX_WORD: usize = 128;
+
+/// What is known when a message is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expected {
+    /// `namespace/name`.
+    pub destination: String,
+    /// SID of the template.
+    pub content: String,
+    /// Whom and what Segment is told about; absent where it is told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+}
+
+/// Whom an event was about, and which journey made it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anonymous_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub journey: Map<String, Value>,
+}
+
+impl Subject {
+    /// Reads an event; `None` when it names nobody whom Segment would know again.
+    pub fn of(event: &Event) -> Option<Self> {
+        let (user_id, anonymous_id) = match event.user()? {
+            User::Id(id) => (Some(id), None),
+            User::Anonymous(id) => (None, Some(id)),
+        };
+        if user_id.iter().chain(&anonymous_id).any(|id| id.len() > MAX_USER) {
+            return None;
+        }
+        let mut journey = Map::new();
+        for (name, place) in [
+            ("computation_id", "/context/personas/computation_id"),
+            ("computation_key", "/context/personas/computation_key"),
+            ("journey_id", "/properties/journey_metadata/journey_id"),
+            ("journey_epoch_id", "/properties/journey_metadata/epoch_id"),
+        ] {
+            let word = event.json.pointer(place).and_then(Value::as_str).filter(|word| word.len() <= MAX_WORD);
+            journey.extend(word.map(|word| (name.to_owned(), word.into())));
+        }
+        Some(Self { user_id, anonymous_id, journey })
+    }
+}
+
+/// What is kept of one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    #[serde(flatten)]
+    pub expected: Expected,
+    /// By SID.
+    #[serde(default)]
+    pub messages: BTreeMap<String, Progress>,
+    /// When it is forgotten.
+    pub expires: UnixMillis,
+}
+
+/// What a receipt changes in a record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The status, if it is told for the first time.
+    pub told: Option<Status>,
+    /// The event for Segment, where it is to have one.
+    pub announcement: Option<Value>,
+}
+
+impl Record {
+    /// The record of an event that is about to make a message; `before` is that of an earlier delivery of the event.
+    pub fn expecting(before: Option<Self>, expected: Expected, expires: UnixMillis) -> Self {
+        let messages = before.map(|before| before.messages).unwrap_or_default();
+        Self { expected, messages, expires }
+    }
+
+    /// Takes a receipt in; `None` when it says nothing new.
+    pub fn take(&mut self, key: &Key, receipt: &Receipt, now: UnixMillis) -> Option<Change> {
+        let known = self.messages.get(&receipt.message);
+        if known.is_none() && self.messages.len() >= MAX_MESSAGES {
+            return None;
+        }
+        let advance = known.cloned().unwrap_or_default().advance(receipt)?;
+        self.messages.insert(receipt.message.clone(), advance.progress);
+        let announcement =
+            advance.told.and_then(|told| announcement::of(&self.expected, key.message_id.as_str(), receipt, told, now));
+        Some(Change { told: advance.told, announcement })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_an_event_no_more_is_kept_than_segment_needs_to_know_it_again() {
+        let event = json!({"messageId": "m", "type": "track", "userId": "u-42", "anonymousId": "a",
+            "context": {"traits": {"phone": "+15005550006"},
+                "personas": {"computation_id": "c", "computation_key": "x".repeat(200), "space_id": "spa"}},
+            "properties": {"phone": "+15005550006", "journey_metadata": {"journey_id": "j", "epoch_id": "e"}}});
+        let subject = Subject::of(&Event::parse(&event.to_string()).unwrap()).unwrap();
+        assert_eq!(
+            serde_json::to_value(subject).unwrap(),
+            json!({"user_id": "u-42", "journey": {"computation_id": "c", "journey_id": "j", "journey_epoch_id": "e"}})
+        );
+        let nobody = json!({"messageId": "m", "userId": "u".repeat(513)});
+        assert_eq!(Subject::of(&Event::parse(&nobody.to_string()).unwrap()), None);
+    }
+}
