@@ -22,7 +22,8 @@ use crate::{
         pace::Pacer,
         plan::{self, Delivery},
         recipients::Recipients,
-        send::{Sending, Sent},
+        send::Sending,
+        steps::Sent,
     },
     segment::{
         Event, SegmentCredentials,

@@ -1,6 +1,7 @@
 //! How one event becomes at most one effect at Twilio: what is decided, what is sent, and what is remembered of it.
 //!
-//! [`engine`] is the road; [`plan`] holds the decisions; [`journal`] the memory; `whatsapp` and `conversation` the steps.
+//! [`engine`] is the road; [`plan`] holds what is sent; [`journal`] the memory; `steps` decides what is done next by an action,
+//! and `whatsapp` and `conversation` do it.
 
 pub mod condition;
 mod conversation;
@@ -19,6 +20,7 @@ pub mod plan;
 pub mod recipients;
 pub mod recovery;
 mod send;
+mod steps;
 pub mod template;
 pub mod variables;
 mod whatsapp;

@@ -11,7 +11,8 @@ use crate::{
         engine::{Engine, Route, settle_ticket},
         journal::{Attempt, Key, Operation, Reply, State, Ticket, Trace},
         outcome::{Final, Outcome, Reason},
-        send::{Settled, settle},
+        send::settle,
+        steps::settling::Settled,
     },
     segment::Event,
 };
