@@ -303,7 +303,7 @@ impl Default for Delivery {
 }
 
 /// What follows an attempt of unknown outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum OnUnknownOutcome {
     #[default]
     Resend,

@@ -3,12 +3,14 @@
 use crate::{
     delivery::{
         journal::TicketError,
-        observe::{ObserveError, Observed, observe},
+        observe::{ObserveError, observe},
+        outcome::Reason,
         plan::ConversationDelivery,
         send::Sending,
         steps::{
             Answer, Sent,
             conversation::{Added, Created, Found, Progress, Step, free_numbers},
+            leftover,
         },
     },
     twilio::{
@@ -21,10 +23,11 @@ use crate::{
 impl Sending<'_> {
     /// Opens the conversation, or goes on with one that an earlier delivery of the event has begun.
     pub(super) async fn conversation(&mut self, plan: &ConversationDelivery) -> Result<Sent, TicketError> {
-        let (mut progress, mut step) = Progress::begin(self.ticket.attempts(), plan.opening.is_some());
+        let (mut progress, mut step) =
+            Progress::begin(self.ticket.attempts(), plan.opening.is_some(), self.attempt.settle);
         loop {
             step = match step {
-                Step::Find => progress.found(self.find(plan).await),
+                Step::Find => progress.found(self.find(&plan.conversation.unique_name).await),
                 Step::FindNumbers => progress.numbers_found(self.find_numbers(plan).await),
                 Step::Pace => Progress::paced(self.pace().await),
                 Step::Start => {
@@ -38,7 +41,7 @@ impl Sending<'_> {
                 Step::FindCompletion => progress.completion_found(self.find_completion().await?),
                 Step::FindWebhooks { sid, after } => {
                     tokio::time::sleep(after).await;
-                    progress.webhooks_found(self.find_webhooks(&sid, &plan.flow).await, self.attempt.settle)
+                    progress.webhooks_found(self.find_webhooks(&sid, &plan.flow).await)
                 }
                 Step::RemoveWebhook { sid, webhook } => {
                     let removed = self.twilio.delete_conversation_webhook(&sid, &webhook).await;
@@ -63,17 +66,38 @@ impl Sending<'_> {
                     None => progress.opened(Answer::Done(())),
                 },
                 Step::Settle => progress.settled(self.settle().await),
-                Step::TakeAway { sid, then } => {
+                Step::TakeAway { sid, after, then } => {
+                    tokio::time::sleep(after).await;
                     let removed = self.twilio.delete_conversation(&sid).await;
-                    Progress::taken_away(then, self.answer("conversation", removed).await)
+                    progress.taken_away(then, self.answer("conversation", removed).await)
+                }
+                Step::FindRemains { after, then } => {
+                    tokio::time::sleep(after).await;
+                    Progress::remains_found(then, self.find(&plan.conversation.unique_name).await)
                 }
                 Step::End(sent) => return Ok(sent),
             };
         }
     }
 
-    async fn find(&self, plan: &ConversationDelivery) -> Answer<Option<Found>> {
-        let found = self.twilio.conversation_by_unique_name(&plan.conversation.unique_name).await;
+    /// Ends an event that is given up for `reason`, and takes away what was half-made for it.
+    pub(super) async fn leftover(&self, unique_name: &str, reason: Reason) -> Result<Sent, TicketError> {
+        let (mut progress, mut step) = leftover::Progress::begin(reason);
+        loop {
+            step = match step {
+                leftover::Step::Find => progress.found(self.find(unique_name).await),
+                leftover::Step::FindCompletion => progress.completion_found(self.find_completion().await?),
+                leftover::Step::TakeAway { sid } => {
+                    let removed = self.twilio.delete_conversation(&sid).await;
+                    progress.taken_away(self.answer("conversation", removed).await)
+                }
+                leftover::Step::End(sent) => return Ok(sent),
+            };
+        }
+    }
+
+    async fn find(&self, unique_name: &str) -> Answer<Option<Found>> {
+        let found = self.twilio.conversation_by_unique_name(unique_name).await;
         let found = found.map(|conversation| {
             conversation.map(|conversation| Found { closed: conversation.is_closed(), sid: conversation.sid })
         });
@@ -100,8 +124,7 @@ impl Sending<'_> {
 
     async fn find_completion(&self) -> Result<Answer<Option<String>>, TicketError> {
         let completion: Result<_, TwilioError> = match observe(self.twilio, &self.ticket, &self.attempt).await {
-            Ok(Observed::Present { sid }) => Ok(Some(sid)),
-            Ok(Observed::Absent) => Ok(None),
+            Ok(observed) => Ok(observed.present()),
             Err(ObserveError::Twilio(error)) => Err(error),
             Err(ObserveError::Journal(error)) => return Err(error.into()),
         };

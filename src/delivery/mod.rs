@@ -12,6 +12,8 @@ pub mod fault;
 pub mod journal;
 mod lenient;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 mod observe;
 pub mod outcome;
 pub mod pace;

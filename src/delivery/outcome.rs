@@ -81,7 +81,7 @@ impl Final {
 }
 
 /// What one event is answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It came to its end in this request.
     Final(Final),

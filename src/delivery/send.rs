@@ -109,6 +109,7 @@ pub(super) async fn settle(
         let looked = match observe(twilio, ticket, attempt).await {
             Ok(Observed::Present { sid }) => Looked::Present { sid },
             Ok(Observed::Absent) => Looked::Absent { silent },
+            Ok(Observed::Unreached) => Looked::Unreached { silent },
             Err(error) => {
                 tracing::warn!(event = %ticket.key(), %error, "cannot look for an attempt yet");
                 Looked::Failed

@@ -69,6 +69,12 @@ pub enum Step {
     /// Remove the conversation: `taken_away`. The delivery then ends with `then`.
     TakeAway {
         sid: ConversationSid,
+        after: Duration,
+        then: Sent,
+    },
+    /// Look whether it is still there: `remains_found`.
+    FindRemains {
+        after: Duration,
         then: Sent,
     },
     End(Sent),
@@ -104,6 +110,10 @@ pub enum Added {
 pub struct Progress {
     /// Whether an opening message is to be sent.
     opening: bool,
+    /// How long the effect of a call whose answer was lost may take to show.
+    settle: Duration,
+    /// The effect of a call to make the conversation may still be to come.
+    may_be_made: bool,
     /// The event's conversation, once it is known.
     conversation: Option<Found>,
     /// The name was said to be taken: the look is for what took it.
@@ -122,9 +132,11 @@ pub struct Progress {
 
 impl Progress {
     /// `attempts` were started before, by anyone.
-    pub fn begin(attempts: u32, opening: bool) -> (Self, Step) {
+    pub fn begin(attempts: u32, opening: bool, settle: Duration) -> (Self, Step) {
         let progress = Self {
             opening,
+            settle,
+            may_be_made: attempts > 0,
             conversation: None,
             creating: false,
             numbers: VecDeque::new(),
@@ -161,7 +173,12 @@ impl Progress {
         match answer.or_put_off() {
             Ok(numbers) => {
                 self.numbers = numbers.into();
-                if self.numbers.is_empty() { self.no_number_left() } else { Step::Pace }
+                match (self.numbers.is_empty(), &self.conversation) {
+                    (false, _) => Step::Pace,
+                    // What is complete is left as it is, whoever completed it.
+                    (true, Some(_)) => Step::FindCompletion,
+                    (true, None) => self.no_number_left(),
+                }
             }
             Err(sent) => Step::End(sent),
         }
@@ -195,7 +212,10 @@ impl Progress {
                 Step::Find
             }
             Answer::Refused(fault) => Step::End(fault.into()),
-            Answer::Lost(_) if self.tries < STEP_TRIES => self.create_again(),
+            Answer::Lost(_) if self.tries < STEP_TRIES => {
+                self.may_be_made = true;
+                self.create_again()
+            }
             Answer::Lost(lost) => Step::End(lost.into()),
         }
     }
@@ -217,6 +237,7 @@ impl Progress {
                 reason::CONVERSATION_CLOSED,
                 format!("conversation {sid} of this event was closed before it was complete"),
             ))),
+            (Ok(None), _) if self.numbers.is_empty() => self.no_number_left(),
             (Ok(None), _) => {
                 self.tries = 0;
                 self.within(|sid| Step::FindWebhooks { sid, after: Duration::ZERO })
@@ -226,27 +247,30 @@ impl Progress {
     }
 
     /// Two webhooks would answer the customer twice, and nothing at Twilio prevents them: one too many is taken away, and after
-    /// a lost answer absence is believed only when it has settled. `settle` is how long that takes.
-    pub fn webhooks_found(&mut self, answer: Answer<Vec<String>>, settle: Duration) -> Step {
+    /// a lost answer absence is believed only when it has settled; until then the delivery does not end either.
+    pub fn webhooks_found(&mut self, answer: Answer<Vec<String>>) -> Step {
+        let unsettled = self.tries > 0 && self.looks == 0;
         let mut webhooks = match answer.or_put_off() {
             Ok(webhooks) => webhooks.into_iter(),
+            Err(_) if unsettled => return self.look_for_webhook_again(),
             Err(sent) => return Step::End(sent),
         };
         if webhooks.next().is_some() {
             self.surplus = webhooks.rev().collect();
             return self.remove_surplus();
         }
-        if self.tries == 0 {
-            return self.within(|sid| Step::Attach { sid });
-        }
-        self.looks += 1;
-        match (self.looks, self.tries) {
-            (1, _) => self.within(|sid| Step::FindWebhooks { sid, after: settle }),
-            (_, ..STEP_TRIES) => self.within(|sid| Step::Attach { sid }),
-            (_, STEP_TRIES..) => {
+        match self.tries {
+            _ if unsettled => self.look_for_webhook_again(),
+            ..STEP_TRIES => self.within(|sid| Step::Attach { sid }),
+            STEP_TRIES.. => {
                 Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, "the conversation's webhook cannot be added"))
             }
         }
+    }
+
+    fn look_for_webhook_again(&mut self) -> Step {
+        self.looks += 1;
+        self.within(|sid| Step::FindWebhooks { sid, after: self.settle })
     }
 
     pub fn webhook_removed(&mut self, answer: Answer<()>) -> Step {
@@ -343,32 +367,59 @@ impl Progress {
         let detail =
             "every number in spec.conversation.twilioNumber is in another open conversation with this customer";
         let suppressed = Sent::suppressed(reason::CONVERSATION_ACTIVE, detail);
-        match &self.conversation {
-            Some(found) => Step::TakeAway { sid: found.sid.clone(), then: suppressed },
-            None => Step::End(suppressed),
+        match (self.conversation.is_some(), self.may_be_made) {
+            (true, _) => self.take_away(suppressed),
+            (false, true) => Step::FindRemains { after: self.settle, then: suppressed },
+            (false, false) => Step::End(suppressed),
         }
     }
 
-    /// A step was refused. If that is for good, what was made is taken away; else the next delivery goes on with it.
-    fn undone(&self, fault: Fault) -> Step {
-        match &fault {
-            Fault::Event(reason) if reason.word != reason::CONVERSATION_CLOSED => {
-                self.within(|sid| Step::TakeAway { sid, then: fault.into() })
+    /// A step was refused. If that is for good, what was made is taken away; else the next delivery goes on with it. A conversation
+    /// that was closed meanwhile takes nothing more, and may have been complete before.
+    fn undone(&mut self, fault: Fault) -> Step {
+        match (&fault, &mut self.conversation) {
+            (Fault::Event(reason), Some(found)) if reason.word == reason::CONVERSATION_CLOSED => {
+                found.closed = true;
+                Step::FindCompletion
             }
+            (Fault::Event(_), Some(_)) => self.take_away(fault.into()),
             _ => Step::End(fault.into()),
         }
     }
 
-    pub fn taken_away(then: Sent, answer: Answer<()>) -> Step {
-        match (answer.or_put_off(), then) {
-            (Ok(()), then) => Step::End(then),
-            (Err(put_off), Sent::Final(Final::Suppressed { .. })) => Step::End(put_off),
-            (Err(_), _) => {
+    /// While the conversation is there, a call to make it that shows late makes no other.
+    fn take_away(&self, then: Sent) -> Step {
+        let after = if self.may_be_made { self.settle } else { Duration::ZERO };
+        self.within(|sid| Step::TakeAway { sid, after, then })
+    }
+
+    /// A removal that shows late would take away what the next delivery makes whole, so it is waited for.
+    pub fn taken_away(&self, then: Sent, answer: Answer<()>) -> Step {
+        match answer {
+            Answer::Done(()) => Step::End(then),
+            Answer::Refused(fault) => Step::End(not_taken_away(&then, fault.into())),
+            Answer::Lost(_) => Step::FindRemains { after: self.settle, then },
+        }
+    }
+
+    pub fn remains_found(then: Sent, answer: Answer<Option<Found>>) -> Step {
+        match answer.or_put_off() {
+            Ok(None) => Step::End(then),
+            Ok(Some(_)) => {
                 let detail = "a half-made conversation could not be taken away";
                 Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, detail))
             }
+            Err(put_off) => Step::End(not_taken_away(&then, put_off)),
         }
     }
+}
+
+/// What was made for this event is still there, so the next delivery has to see to it.
+fn not_taken_away(then: &Sent, put_off: Sent) -> Sent {
+    if matches!(then, Sent::Final(Final::Suppressed { .. })) {
+        return put_off;
+    }
+    Sent::not_now(reason::TWILIO_UNAVAILABLE, "a half-made conversation could not be taken away")
 }
 
 /// Of `numbers` those that talk to the customer in no open conversation but the event's own, in their order.

@@ -8,6 +8,7 @@
 //! step cannot double it.
 
 pub mod conversation;
+pub mod leftover;
 pub mod settling;
 pub mod whatsapp;
 

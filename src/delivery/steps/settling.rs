@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    api::reasons::event as reason,
+    api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
     delivery::{
         journal::{AfterAbsence, Attempt, machine::after_absence},
         outcome::Reason,
@@ -35,6 +35,10 @@ pub enum Looked {
     },
     /// Nothing. When the look began, the last byte of the attempt had left at least `silent` before.
     Absent {
+        silent: Duration,
+    },
+    /// Nothing, and nothing can have reached the customer.
+    Unreached {
         silent: Duration,
     },
     /// The look itself failed.
@@ -71,6 +75,11 @@ impl Settling {
                     Step::End(Settled::Unknown(Reason::new(reason::OUTCOME_UNKNOWN, detail)))
                 }
             },
+            // There is nothing that a person would have to decide.
+            Looked::Unreached { silent } => {
+                let attempt = Attempt { on_unknown: OnUnknownOutcome::Resend, ..attempt.clone() };
+                self.looked(&attempt, Looked::Absent { silent })
+            }
             Looked::Failed => {
                 let pause = self.pause;
                 self.pause = (pause * 2).min(MAX_PAUSE);
