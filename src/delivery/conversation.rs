@@ -81,12 +81,16 @@ impl Sending<'_> {
     }
 
     /// Ends an event that is given up for `reason`, and takes away what was half-made for it.
-    pub(super) async fn leftover(&self, unique_name: &str, reason: Reason) -> Result<Sent, TicketError> {
+    pub(super) async fn leftover(&mut self, unique_name: &str, reason: Reason) -> Result<Sent, TicketError> {
         let (mut progress, mut step) = leftover::Progress::begin(reason);
         loop {
             step = match step {
                 leftover::Step::Find => progress.found(self.find(unique_name).await),
                 leftover::Step::FindCompletion => progress.completion_found(self.find_completion().await?),
+                leftover::Step::Start => {
+                    self.start().await?;
+                    progress.started()
+                }
                 leftover::Step::TakeAway { sid } => {
                     let removed = self.twilio.delete_conversation(&sid).await;
                     progress.taken_away(self.answer("conversation", removed).await)

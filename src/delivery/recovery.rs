@@ -134,7 +134,7 @@ impl Engine {
         let unique_name = unique_name.clone();
         let attempt =
             Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
-        let sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
+        let mut sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
         let outcome = match sending.leftover(&unique_name, why_given_up(&entry.state)).await {
             Ok(Sent::Final(outcome)) => Outcome::Final(outcome),
             Ok(Sent::NotNow(reason)) => Outcome::Retry(reason),

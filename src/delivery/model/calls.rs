@@ -76,7 +76,7 @@ impl World {
         weather: Weather,
     ) -> Answer<Result<usize, Refusal>> {
         let recorded = matches!(&self.journal[event], Some(Entry { state: State::Started { owner: by, .. }, .. }) if *by == owner(run));
-        if !recorded && !matches!(effect, Effect::Delete { .. }) {
+        if !recorded {
             self.broken = Some("something left without a record");
         }
         match weather {
@@ -220,6 +220,10 @@ impl World {
                 let attempt = self.attempt(setting, event);
                 progress.completion_found(Answer::Done(self.observe(setting, event, &attempt).present()))
             }
+            leftover::Step::Start => match self.start_attempt(setting, run, event) {
+                Ok(()) => progress.started(),
+                Err(()) => leftover::Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
+            },
             leftover::Step::TakeAway { sid } => {
                 let answer = self.call(setting, run, event, Effect::Delete { conversation: index(&sid) }, weather);
                 progress.taken_away(read(answer, |_| Some(())))

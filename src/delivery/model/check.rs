@@ -134,7 +134,8 @@ fn two_events_of_one_customer_are_never_taken_for_each_other() {
         for (first, second) in [(Action::Whatsapp, Action::Whatsapp), (OPENED, OPENED), (Action::Whatsapp, OPENED)] {
             let mut setting = Setting { on_unknown, ..two(first, second) };
             if long() {
-                setting = Setting { tries: 3, faults: 2, crashes: 2, pauses: 1, ..setting };
+                let messages = second == Action::Whatsapp;
+                setting = Setting { tries: 2 + u8::from(messages), faults: 2, pauses: u8::from(messages), ..setting };
             }
             holds(&format!("two of one customer, {first:?} and {second:?}, {on_unknown:?}"), &setting);
         }
@@ -147,7 +148,7 @@ fn two_events_of_two_customers_do_not_disturb_each_other() {
         let mut setting = two(first, second);
         setting.events[1].customer = 1;
         if long() {
-            setting = Setting { tries: 3, faults: 2, ..setting };
+            setting = Setting { faults: 2, ..setting };
         }
         holds(&format!("two customers, {first:?} and {second:?}"), &setting);
     }

@@ -118,7 +118,7 @@ impl World {
             Work::Leftover(_, step) => match step {
                 leftover::Step::Find | leftover::Step::FindCompletion => look = true,
                 leftover::Step::TakeAway { .. } => call = true,
-                leftover::Step::End(_) => {}
+                leftover::Step::Start | leftover::Step::End(_) => {}
             },
             Work::Whatsapp(_, step) => call = *step == whatsapp::Step::Post,
             Work::Conversation(_, step) => match step {
@@ -151,9 +151,12 @@ impl World {
             let never_its_fault = matches!(
                 &delivery.work,
                 Work::Leftover(..)
-                    | Work::Conversation(_, Step::Create { .. } | Step::TakeAway { .. } | Step::RemoveWebhook { .. })
+                    | Work::Conversation(
+                        _,
+                        Step::Create { .. } | Step::Attach { .. } | Step::TakeAway { .. } | Step::RemoveWebhook { .. }
+                    )
             );
-            if !never_its_fault {
+            if !never_its_fault && !self.twilio.carries_out(event, &delivery.work) {
                 weathers.push(Weather::RefusedForGood);
             }
             if self.beyond > 0 {

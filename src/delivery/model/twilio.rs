@@ -1,6 +1,7 @@
 //! A Twilio in which what is asked for happens now, later or never, and whose answers are lost.
 
-use super::{Setting, Tick};
+use super::{Setting, Tick, deliver::Work};
+use crate::delivery::steps::conversation::Step;
 
 /// What the account holds. Indices of messages and conversations are their SIDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -73,6 +74,20 @@ impl Twilio {
     /// The conversation that has the event's unique name.
     pub fn named_after(&self, event: usize) -> Option<usize> {
         self.conversations.iter().position(|found| found.event == event && found.state != State::Deleted)
+    }
+
+    /// Whether the next step of a delivery asks again for what was done or will be: that is not also refused for good.
+    pub fn carries_out(&self, event: usize, work: &Work) -> bool {
+        let adds = matches!(work, Work::Conversation(_, Step::Add { .. }));
+        let of_event = |conversation: usize| self.conversations[conversation].event == event;
+        let late = self.late.iter().any(|late| match late.effect {
+            Effect::Add { conversation, .. } => adds && of_event(conversation),
+            Effect::Open { conversation } => !adds && of_event(conversation),
+            Effect::Message { event: of } => of == event,
+            _ => false,
+        });
+        let added = self.conversations.iter().any(|found| found.event == event && !found.numbers.is_empty());
+        late || if adds { added } else { self.messaged(event) > 0 }
     }
 
     /// The active conversation in which this customer and number of ours talk.

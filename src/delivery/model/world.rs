@@ -266,7 +266,7 @@ impl World {
                     Reply::Ended(outcome) => self.answer(event, &Outcome::Duplicate(outcome)),
                     Reply::InFlight => {}
                     Reply::Done { .. } | Reply::Adopted(_) | Reply::Lost => {
-                        self.broken = Some("an event was taken twice")
+                        self.broken = Some("an event was taken twice");
                     }
                 }
             }

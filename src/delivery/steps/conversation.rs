@@ -175,8 +175,8 @@ impl Progress {
                 self.numbers = numbers.into();
                 match (self.numbers.is_empty(), &self.conversation) {
                     (false, _) => Step::Pace,
-                    // What is complete is left as it is, whoever completed it.
-                    (true, Some(_)) => Step::FindCompletion,
+                    // It may have to be taken away, which is recorded first like all that leaves.
+                    (true, Some(_)) => Step::Start,
                     (true, None) => self.no_number_left(),
                 }
             }
@@ -194,6 +194,7 @@ impl Progress {
     pub fn started(&self) -> Step {
         match (self.openings_lost, &self.conversation) {
             (1.., _) => self.within(|sid| Step::Open { sid }),
+            // What is complete is left as it is, whoever completed it.
             (0, Some(_)) => Step::FindCompletion,
             (0, None) => Step::Create { after: Duration::ZERO },
         }

@@ -12,6 +12,8 @@ pub enum Step {
     Find,
     /// Look whether the event's last step is done: `completion_found`.
     FindCompletion,
+    /// Record the attempt to remove it: `started`.
+    Start,
     /// Remove the conversation: `taken_away`.
     TakeAway {
         sid: ConversationSid,
@@ -50,10 +52,14 @@ impl Progress {
     pub fn completion_found(&self, answer: Answer<Option<String>>) -> Step {
         match (answer.or_put_off(), &self.conversation) {
             (Ok(Some(sid)), _) => Step::End(Sent::sid(&sid)),
-            (Ok(None), Some(Found { sid, closed: false })) => Step::TakeAway { sid: sid.clone() },
+            (Ok(None), Some(Found { closed: false, .. })) => Step::Start,
             (Ok(None), _) => self.given_up(),
             (Err(sent), _) => Step::End(sent),
         }
+    }
+
+    pub fn started(&self) -> Step {
+        self.conversation.as_ref().map_or(Step::Find, |found| Step::TakeAway { sid: found.sid.clone() })
     }
 
     pub fn taken_away(&self, answer: Answer<()>) -> Step {
