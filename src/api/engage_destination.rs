@@ -315,7 +315,7 @@ pub struct Outcomes {
 }
 
 /// What follows an attempt of unknown outcome.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum OnUnknownOutcome {
     #[default]
     Resend,

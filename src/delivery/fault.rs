@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// What a call that certainly had no effect means for its event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// This event can never succeed.
     Event(Reason),

@@ -1,6 +1,7 @@
 //! How one event becomes at most one effect at Twilio: what is decided, what is sent, and what is remembered of it.
 //!
-//! [`engine`] is the road; [`plan`] holds the decisions; [`journal`] the memory; `whatsapp` and `conversation` the steps.
+//! [`engine`] is the road; [`plan`] holds what is sent; [`journal`] the memory; `steps` decides what is done next by an action,
+//! and `whatsapp` and `conversation` do it.
 
 pub mod batch;
 pub mod condition;
@@ -13,6 +14,8 @@ pub mod fault;
 pub mod journal;
 mod lenient;
 pub mod metrics;
+#[cfg(test)]
+mod model;
 mod observe;
 pub mod outcome;
 pub mod pace;
@@ -22,6 +25,7 @@ pub mod receipts;
 pub mod recipients;
 pub mod recovery;
 mod send;
+mod steps;
 pub mod tally;
 pub mod template;
 pub mod variables;

@@ -16,8 +16,22 @@ const MARGIN: Duration = Duration::from_secs(30);
 /// What Twilio shows of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Observed {
-    Present { sid: String },
+    Present {
+        sid: String,
+    },
     Absent,
+    /// Absent, and what comes before it is not done either: nothing can have reached the customer.
+    Unreached,
+}
+
+impl Observed {
+    /// The SID, if the effect is there.
+    pub fn present(self) -> Option<String> {
+        match self {
+            Self::Present { sid } => Some(sid),
+            Self::Absent | Self::Unreached => None,
+        }
+    }
 }
 
 /// The look itself failed.
@@ -77,18 +91,22 @@ async fn conversation(
     opening: bool,
 ) -> Result<Observed, ObserveError> {
     let Some(conversation) = twilio.conversation_by_unique_name(unique_name).await? else {
-        return Ok(Observed::Absent);
+        return Ok(Observed::Unreached);
     };
-    let complete = if opening {
-        twilio
-            .conversation_messages(&conversation.sid)
-            .await?
-            .iter()
-            .any(|message| is_of_event(message.attributes.as_deref(), event))
-    } else {
-        !twilio.participants(&conversation.sid).await?.is_empty()
-    };
-    Ok(if complete { Observed::Present { sid: conversation.sid.to_string() } } else { Observed::Absent })
+    let present = || Observed::Present { sid: conversation.sid.to_string() };
+    if opening {
+        let messages = twilio.conversation_messages(&conversation.sid).await?;
+        if messages.iter().any(|message| is_of_event(message.attributes.as_deref(), event)) {
+            return Ok(present());
+        }
+    }
+    // The customer is in it before the opening message leaves.
+    let reached = !twilio.participants(&conversation.sid).await?.is_empty();
+    Ok(match (reached, opening) {
+        (true, false) => present(),
+        (true, true) => Observed::Absent,
+        (false, _) => Observed::Unreached,
+    })
 }
 
 /// Whether a message's attributes name this event.

@@ -28,7 +28,7 @@ impl OutcomeKind {
 }
 
 /// Why an event came out as it did: a stable word, and a sentence for a person. Neither holds personal data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Reason {
     pub word: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -42,7 +42,7 @@ impl Reason {
 }
 
 /// An outcome that is final: it is recorded, and a repetition of the event is answered from the record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Final {
     /// The effect took place; the SID is that of the message or the conversation.
@@ -81,7 +81,7 @@ impl Final {
 }
 
 /// What one event is answered with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It came to its end in this request.
     Final(Final),

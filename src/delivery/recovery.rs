@@ -8,10 +8,16 @@ use tokio::time::Instant;
 use crate::{
     api::reasons::event as reason,
     delivery::{
+        destination::Action,
         engine::{Engine, Route, settle_ticket},
-        journal::{Attempt, Key, Operation, Reply, State, Ticket, Trace},
+        journal::{
+            Attempt, Claimed, Entry, JournalError, Key, Operation, Reply, State, Ticket, Trace, machine::why_given_up,
+        },
         outcome::{Final, Outcome, Reason},
-        send::{Settled, settle},
+        plan::unique_name,
+        recipients::Hold,
+        send::{Sending, settle},
+        steps::{Sent, settling::Settled},
     },
     segment::Event,
 };
@@ -20,6 +26,8 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(5);
 /// How long an outcome is remembered that a destination no longer says anything about.
 const REMEMBER: Duration = Duration::from_hours(168);
+/// Longest time for which a customer gets nothing because an attempt to them cannot be looked for.
+const MAX_HOLD: Duration = Duration::from_hours(1);
 /// Longest wait for another delivery to the same customer.
 const RECIPIENT_PATIENCE: Duration = Duration::from_hours(24);
 
@@ -28,21 +36,32 @@ pub type RouteLookup = Arc<dyn Fn(&str) -> Option<Arc<Route>> + Send + Sync>;
 
 impl Engine {
     /// Takes over the attempts of owners that are gone. To be called once, before the first event is taken.
-    pub async fn recover(self: &Arc<Self>, routes: &RouteLookup) -> Result<usize, super::journal::JournalError> {
+    pub async fn recover(self: &Arc<Self>, routes: &RouteLookup) -> Result<usize, JournalError> {
         let mut adopted = 0;
         for key in self.journal.unended().await? {
             let remember = routes(&key.destination).map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
             if let Some((ticket, attempt)) = Ticket::adopt(&self.journal, key, remember).await? {
                 adopted += 1;
-                self.resolve(ticket, attempt, Arc::clone(routes));
+                let hold = self.hold(&attempt);
+                self.resolve(ticket, attempt, hold, Arc::clone(routes));
             }
         }
         Ok(adopted)
     }
 
+    /// What Twilio lists for a customer is this attempt's only if nothing else leaves for them meanwhile.
+    fn hold(&self, attempt: &Attempt) -> Option<Hold> {
+        match &attempt.trace {
+            Trace::Message { to, .. } => Some(self.recipients.hold(to)),
+            Trace::Conversation { .. } => None,
+        }
+    }
+
     /// Finds out what became of an attempt whose owner is gone. The last byte of it can have left until now at the latest.
-    fn resolve(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, routes: RouteLookup) {
+    /// Until it is known, or for as long as `hold` lasts, nothing else leaves for the same customer.
+    fn resolve(self: &Arc<Self>, ticket: Ticket, attempt: Attempt, hold: Option<Hold>, routes: RouteLookup) {
         let (engine, silent_since) = (Arc::clone(self), Instant::now());
+        let mut hold = hold;
         self.spawn(async move {
             let _counted = engine.metrics.unresolved();
             let (route, twilio) = loop {
@@ -51,11 +70,14 @@ impl Engine {
                     Ok(credentials) => break (Arc::clone(route), credentials.twilio),
                     Err(problem) => tracing::warn!(event = %ticket.key(), problem, "cannot look for an attempt yet"),
                 } } else { tracing::debug!(event = %ticket.key(), "the destination of an attempt is not known yet") }
+                if silent_since.elapsed() > MAX_HOLD {
+                    hold = None;
+                }
                 tokio::time::sleep(PAUSE).await;
             };
             let _turn = match &attempt.trace {
-                Trace::Message { to, .. } => engine.recipients.turn(twilio.account(), to, RECIPIENT_PATIENCE).await,
-                Trace::Conversation { .. } => None,
+                Trace::Message { to, .. } if hold.is_none() => engine.recipients.turn(twilio.account(), to, RECIPIENT_PATIENCE).await,
+                Trace::Message { .. } | Trace::Conversation { .. } => None,
             };
             let outcome = match settle(&twilio, &ticket, &attempt, silent_since).await {
                 Settled::Present { sid } => Outcome::Final(Final::Sent { sid }),
@@ -64,6 +86,7 @@ impl Engine {
             };
             tracing::info!(event = %ticket.key(), outcome = outcome.kind().as_str(), "an attempt that was cut off is settled");
             let outcome = settle_ticket(ticket, outcome).await;
+            drop(hold);
             engine.metrics.ended_late(&route.key, &outcome);
         });
     }
@@ -75,7 +98,8 @@ impl Engine {
         match Ticket::adopt(&self.journal, key.clone(), remember).await {
             Ok(Some((ticket, attempt))) => {
                 let route = Arc::clone(route);
-                self.resolve(ticket, attempt, Arc::new(move |_| Some(Arc::clone(&route))));
+                let hold = self.hold(&attempt);
+                self.resolve(ticket, attempt, hold, Arc::new(move |_| Some(Arc::clone(&route))));
             }
             Ok(None) => {
                 let reason = Reason::new(reason::INTERNAL, "the delivery failed by a defect of this program");
@@ -87,8 +111,48 @@ impl Engine {
         }
     }
 
+    /// Gives up an event that may have left something half-made, which is taken away first. What cannot be now is at the next sweep.
+    async fn give_up_leftover(
+        self: &Arc<Self>,
+        route: &Arc<Route>,
+        key: Key,
+        entry: &Entry,
+        left: Trace,
+    ) -> Result<(), JournalError> {
+        let limits = route.destination.limits;
+        let credentials = match self.credentials(route).await {
+            Ok(credentials) => credentials,
+            Err(problem) => {
+                tracing::warn!(event = %key, problem, "an event cannot be given up yet");
+                return Ok(());
+            }
+        };
+        let claimed = Ticket::claim(&self.journal, key, limits.max_age, limits.dedupe_window).await?;
+        let (Claimed::Granted(ticket), Trace::Conversation { unique_name, .. }) = (claimed, &left) else {
+            return Ok(());
+        };
+        let unique_name = unique_name.clone();
+        let attempt =
+            Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
+        let mut sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
+        let outcome = match sending.leftover(&unique_name, why_given_up(&entry.state)).await {
+            Ok(Sent::Final(outcome)) => Outcome::Final(outcome),
+            Ok(Sent::NotNow(reason)) => Outcome::Retry(reason),
+            Err(error) => {
+                tracing::warn!(%error, "an event cannot be given up yet");
+                return Ok(());
+            }
+        };
+        tracing::warn!(event = %sending.ticket.key(), outcome = outcome.kind().as_str(), reason = reason::RETRIES_ENDED, "an event is given up");
+        let outcome = settle_ticket(sending.ticket, outcome).await;
+        if !matches!(outcome, Outcome::Retry(_)) {
+            self.metrics.ended_late(&route.key, &outcome);
+        }
+        Ok(())
+    }
+
     /// Ends events that were put off and that nobody repeats any more, and forgets old outcomes. To be called now and then.
-    pub async fn sweep(&self, routes: &RouteLookup) -> Result<(), super::journal::JournalError> {
+    pub async fn sweep(self: &Arc<Self>, routes: &RouteLookup) -> Result<(), JournalError> {
         while self.journal.forget_expired().await? > 0 {}
         while self.journal.receipts().forget_receipts().await? > 0 {}
         for key in self.journal.unended().await? {
@@ -98,6 +162,11 @@ impl Engine {
             }
             let route = routes(&key.destination);
             let remember = route.as_ref().map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
+            let left = route.as_ref().filter(|_| entry.attempts > 0).and_then(|route| leftover_of(route, &key));
+            if let (Some(route), Some(left)) = (&route, left) {
+                self.give_up_leftover(route, key, &entry, left).await?;
+                continue;
+            }
             if let Reply::Done { .. } = self.journal.apply(key.clone(), Operation::GiveUp { remember }).await? {
                 tracing::warn!(event = %key, reason = reason::RETRIES_ENDED, "an event is given up");
                 if let Some(route) = route {
@@ -107,5 +176,17 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+/// By what the half-made work of an event is known, where its action can leave some.
+fn leftover_of(route: &Route, key: &Key) -> Option<Trace> {
+    match &route.destination.action {
+        Action::Whatsapp(_) => None,
+        Action::Conversation(action) => Some(Trace::Conversation {
+            unique_name: unique_name(&key.destination, &key.message_id),
+            event: key.message_id.to_string(),
+            opening: action.opening.is_some(),
+        }),
     }
 }

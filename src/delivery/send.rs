@@ -1,7 +1,7 @@
-//! One attempt in the hands of the delivery that claimed it, and what both actions do alike: begin it, read a refusal, and
-//! find out what became of a call whose answer was lost.
+//! One attempt in the hands of the delivery that claimed it, and what all actions do alike: keep the pace, begin it, read an
+//! answer, and find out what became of a call whose answer was lost. What to do next is decided in [`super::steps`].
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -10,23 +10,17 @@ use crate::{
     delivery::{
         engine::{Engine, Route},
         fault::Fault,
-        journal::{AfterAbsence, Attempt, Ticket, TicketError, machine::after_absence, now},
+        journal::{Attempt, Ticket, TicketError, now},
         observe::{Observed, observe},
-        outcome::{Final, Reason},
+        outcome::Reason,
         pace::TooLong,
+        steps::{
+            Answer, Lost,
+            settling::{Looked, Settled, Settling, Step},
+        },
     },
     twilio::{TwilioClient, TwilioError},
 };
-
-/// Pauses between looks that themselves failed.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// When the first look is taken after an answer was lost: most effects show at once.
-const FIRST_LOOK: Duration = Duration::from_millis(500);
-
-/// Attempts that one delivery makes when each before was lost and proven to be without effect; then Segment's own repetition
-/// takes over.
-pub(super) const MAX_ATTEMPTS: u32 = 3;
 
 /// A delivery that is about to have its effect.
 pub(super) struct Sending<'a> {
@@ -37,37 +31,6 @@ pub(super) struct Sending<'a> {
     pub sender: &'a str,
     pub ticket: Ticket,
     pub attempt: Attempt,
-}
-
-/// How a delivery ended.
-pub(super) enum Sent {
-    Final(Final),
-    /// It certainly had no effect that the customer sees, and may be repeated.
-    NotNow(Reason),
-}
-
-impl Sent {
-    pub fn sid(sid: &impl ToString) -> Self {
-        Self::Final(Final::Sent { sid: sid.to_string() })
-    }
-
-    pub fn suppressed(word: &str, detail: impl Into<String>) -> Self {
-        Self::Final(Final::Suppressed { reason: Reason::new(word, detail) })
-    }
-
-    pub fn rejected(reason: Reason) -> Self {
-        Self::Final(Final::Rejected { reason })
-    }
-}
-
-/// What became of an attempt whose answer was lost.
-pub(super) enum Settled {
-    /// It had its effect.
-    Present { sid: String },
-    /// It had none and will have none.
-    Absent,
-    /// It cannot be told.
-    Unknown(Reason),
 }
 
 impl Sending<'_> {
@@ -87,26 +50,32 @@ impl Sending<'_> {
         self.ticket.start(self.attempt.clone()).await
     }
 
-    /// Reads a call that certainly had no effect.
-    pub async fn refused(&self, error: &TwilioError) -> Sent {
-        match Fault::of(error) {
-            Fault::Event(reason) => Sent::rejected(reason),
+    /// Reads how a call came out, and does what a refusal asks for: keep a pause, read a Secret again, check a destination again.
+    pub async fn answer<T>(&self, what: &str, result: Result<T, TwilioError>) -> Answer<T> {
+        let error = match result {
+            Ok(value) => return Answer::Done(value),
+            Err(error) if !error.had_no_effect() => {
+                tracing::warn!(event = %self.ticket.key(), %error, what, "an answer of Twilio was lost");
+                let taken = matches!(error, TwilioError::NotUnderstood { .. });
+                return Answer::Lost(Lost { taken, detail: error.to_string() });
+            }
+            Err(error) => error,
+        };
+        let fault = Fault::of(&error);
+        match &fault {
+            Fault::Event(_) => {}
             Fault::Mendable(reason) => {
                 if matches!(reason.word.as_str(), reason::TWILIO_NOT_FOUND | reason::TWILIO_REFUSED) {
                     self.engine.suspect(self.route);
                 }
-                Sent::NotNow(reason)
             }
-            Fault::Throttled { retry_after } => {
-                self.engine.pacer.throttled(self.twilio.account(), retry_after);
-                Sent::NotNow(Reason::new(reason::THROTTLED, "Twilio asked to slow down"))
-            }
-            Fault::Credentials(reason) => {
+            Fault::Throttled { retry_after } => self.engine.pacer.throttled(self.twilio.account(), *retry_after),
+            Fault::Credentials(_) => {
                 self.engine.refresh_secret(self.route, &self.route.destination.twilio.name).await;
                 self.engine.suspect(self.route);
-                Sent::NotNow(reason)
             }
         }
+        Answer::Refused(fault)
     }
 
     /// Twilio took a request: a pause that was asked for is over.
@@ -119,11 +88,6 @@ impl Sending<'_> {
         let _counted = self.engine.metrics.unresolved();
         settle(self.twilio, &self.ticket, &self.attempt, Instant::now()).await
     }
-
-    /// How long the effect of a step may take to show.
-    pub fn settle_time(&self) -> Duration {
-        self.attempt.settle
-    }
 }
 
 /// Looks for an attempt's effect until it shows, or until its absence is proof. `silent_since` is the last moment at which a
@@ -134,27 +98,23 @@ pub(super) async fn settle(
     attempt: &Attempt,
     silent_since: Instant,
 ) -> Settled {
-    tokio::time::sleep(FIRST_LOOK.min(attempt.settle)).await;
-    let mut pause = FIRST_PAUSE;
+    let (mut settling, mut step) = Settling::begin(attempt);
     loop {
+        match step {
+            Step::LookAfter(pause) => tokio::time::sleep(pause).await,
+            Step::End(settled) => return settled,
+        }
         // The look must begin after the settling time, not only end after it.
         let silent = silent_since.elapsed();
-        match observe(twilio, ticket, attempt).await {
-            Ok(Observed::Present { sid }) => return Settled::Present { sid },
-            Ok(Observed::Absent) => match after_absence(attempt, silent) {
-                AfterAbsence::LookAgain { after } => tokio::time::sleep(after).await,
-                AfterAbsence::Resend => return Settled::Absent,
-                AfterAbsence::Park => {
-                    let detail = "the answer of Twilio was lost and the message is not in its list; look at the customer's \
-                                  history before sending again";
-                    return Settled::Unknown(Reason::new(reason::OUTCOME_UNKNOWN, detail));
-                }
-            },
+        let looked = match observe(twilio, ticket, attempt).await {
+            Ok(Observed::Present { sid }) => Looked::Present { sid },
+            Ok(Observed::Absent) => Looked::Absent { silent },
+            Ok(Observed::Unreached) => Looked::Unreached { silent },
             Err(error) => {
                 tracing::warn!(event = %ticket.key(), %error, "cannot look for an attempt yet");
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_PAUSE);
+                Looked::Failed
             }
-        }
+        };
+        step = settling.looked(attempt, looked);
     }
 }

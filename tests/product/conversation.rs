@@ -85,6 +85,21 @@ async fn a_lost_answer_of_any_step_leaves_one_whole_conversation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_that_shows_late_is_not_added_again_although_the_looks_for_it_fail() {
+    let world = world().await;
+    world.sim.set_faults(vec![
+        FaultRule::on("webhooks.create", FaultKind::DropThenLateEffect { after_ms: 1_500 }).times(1),
+        FaultRule::on("webhooks.list", FaultKind::ErrorBefore { status: 503 }).times(1),
+    ]);
+    let answer = world.send_until_settled("agent", &event_to(&phone(1))).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    let found = conversations_of(&world, &phone(1));
+    let [conversation] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(conversation.webhooks.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_permanent_failure_half_way_leaves_nothing_behind() {
     let world = world().await;
     // The "customer" is one of our own numbers, which Twilio refuses when the participant is added (error 50409).

@@ -31,7 +31,7 @@ pub type UnixMillis = i64;
 pub struct Owner(pub String);
 
 /// What the journal knows of one event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Entry {
     pub state: State,
     pub first_seen: UnixMillis,
@@ -42,7 +42,7 @@ pub struct Entry {
 }
 
 /// Where an event stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum State {
     /// Nobody works on it: the last delivery ended without an effect, for this reason, and may be repeated.
@@ -59,7 +59,7 @@ pub enum State {
 }
 
 /// One attempt to have an effect, with what is needed to look for the effect later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Attempt {
     pub at: UnixMillis,
     /// How long its effect may take to show.
@@ -69,7 +69,7 @@ pub struct Attempt {
 }
 
 /// By what the effect of an attempt is known in Twilio.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Trace {
     /// A message to this recipient by this service, since the attempt began.
@@ -164,20 +164,26 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
             _ => (None, Reply::Lost),
         },
         Operation::GiveUp { remember } => change(entry, |entry| {
-            let reason = match &entry.state {
-                State::Open { reason } => format!("it was last put off as {}: {}", reason.word, reason.detail),
-                State::Claimed { owner } if owner != asker.owner && asker.alone => {
-                    "its delivery was cut off".to_owned()
-                }
+            match &entry.state {
+                State::Open { .. } => {}
+                State::Claimed { owner } if owner != asker.owner && asker.alone => {}
                 State::Claimed { .. } | State::Started { .. } | State::Final { .. } => return None,
-            };
+            }
             (entry.expires <= asker.now).then(|| {
-                let reason =
-                    Reason::new(reason::RETRIES_ENDED, format!("Segment has stopped repeating the event; {reason}"));
-                ended(entry, Final::Rejected { reason }, after(asker.now, *remember))
+                let outcome = Final::Rejected { reason: why_given_up(&entry.state) };
+                ended(entry, outcome, after(asker.now, *remember))
             })
         }),
     }
+}
+
+/// Why an event that waits like this is given up.
+pub fn why_given_up(waits: &State) -> Reason {
+    let last = match waits {
+        State::Open { reason } => format!("it was last put off as {}: {}", reason.word, reason.detail),
+        State::Claimed { .. } | State::Started { .. } | State::Final { .. } => "its delivery was cut off".to_owned(),
+    };
+    Reason::new(reason::RETRIES_ENDED, format!("Segment has stopped repeating the event; {last}"))
 }
 
 fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<Entry>, Reply) {

@@ -1,0 +1,84 @@
+//! The shipped decisions in a world that can be looked through: [`machine::apply`](super::journal::machine::apply), the steps of
+//! each action, settling, and what an outcome is answered with, between a Segment that repeats, a Twilio that loses answers,
+//! and a process that dies.
+//!
+//! [`check`] goes through every order of what can happen, within bounds; [`schedules`] through long random ones. What the model
+//! adds to the shipped code is the order that `engine` and `recovery` keep: claim, turn, start, send, record, answer.
+
+mod calls;
+mod check;
+mod deliver;
+mod promises;
+mod schedules;
+mod twilio;
+mod world;
+
+use crate::api::engage_destination::OnUnknownOutcome;
+
+/// The model's clock: one tick is `delivery.settle`.
+type Tick = u32;
+
+/// A minute, so that what the shipped code measures in milliseconds is a whole number of ticks.
+const TICK: std::time::Duration = std::time::Duration::from_mins(1);
+
+/// What happens in a world, and how much of it.
+#[derive(Debug, Clone)]
+struct Setting {
+    events: Vec<EventOf>,
+    on_unknown: OnUnknownOutcome,
+    /// Our numbers.
+    numbers: usize,
+    /// How often Segment sends each event.
+    tries: u8,
+    /// Calls that go wrong.
+    faults: u8,
+    /// Times that the process dies.
+    crashes: u8,
+    /// Times that a settling time passes although nobody waits for it: the process was paused, or Segment was.
+    pauses: u8,
+    /// Open conversations that are closed by their timer or an agent.
+    closings: u8,
+    /// Effects that show later than anybody waits.
+    beyond: u8,
+    /// The journal is in memory: it is empty after a start.
+    memory: bool,
+    bug: Option<Bug>,
+}
+
+/// One event and what its destination does.
+#[derive(Debug, Clone, Copy)]
+struct EventOf {
+    customer: usize,
+    action: Action,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Action {
+    Whatsapp,
+    Conversation { opening: bool },
+}
+
+/// Defects that are put in on purpose, to see that they are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bug {
+    SendBeforeStart,
+    /// The first look that finds nothing is taken as proof.
+    ResendWithoutSettling,
+    /// Silence is measured from the start of the attempt, not from when its owner was certainly gone.
+    SilentSinceStart,
+    /// A second process opens the journal while the first lives.
+    ForgetLock,
+    /// An attempt that was cut off is taken over like a claim.
+    TakeOverStarted,
+    /// Two deliveries to one customer at a time.
+    ForgetTurn,
+    /// Other deliveries to a customer may come before the attempt that an earlier run has left.
+    RecoverLater,
+    /// A conversation that is resumed gets a webhook without a look for one.
+    AttachWithoutLooking,
+    /// A message that is another event's counts as found.
+    ForgetAttribution,
+    /// An event is given up without a look at what it has left.
+    LeaveHalfMade,
+    AnswerBeforeFinish,
+}

@@ -1,0 +1,85 @@
+//! What has to hold in every world, and in every one in which nothing is left to happen.
+
+use super::{
+    Action, Setting,
+    twilio::State as ConversationState,
+    world::{Happening, World},
+};
+use crate::{
+    api::engage_destination::OnUnknownOutcome,
+    delivery::{
+        journal::{Entry, State},
+        outcome::Final,
+    },
+};
+
+impl World {
+    /// The first promise that does not hold.
+    pub fn broken_promise(&self, setting: &Setting) -> Option<&'static str> {
+        self.broken.or_else(|| self.doubled()).or_else(|| {
+            let mut next = Vec::new();
+            self.happenings(setting, &mut next);
+            if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
+                self.unfinished(setting)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// Never two effects of one event that the customer sees.
+    pub fn doubled(&self) -> Option<&'static str> {
+        let twice = (0..self.journal.len()).any(|event| self.twilio.messaged(event) > 1);
+        let in_twice = self.twilio.conversations.iter().any(|found| found.numbers.len() > 1);
+        if twice {
+            Some("a customer was messaged twice for one event")
+        } else if in_twice {
+            Some("a customer is in one conversation by two numbers")
+        } else {
+            None
+        }
+    }
+
+    /// Nothing can happen any more: everything has come to an end, and the record is what Twilio has.
+    fn unfinished(&self, setting: &Setting) -> Option<&'static str> {
+        for event in 0..setting.events.len() {
+            let Some(entry) = &self.journal[event] else { continue };
+            let Entry { state: State::Final { outcome }, .. } = entry else {
+                return Some("an event has no outcome and nothing leads to one");
+            };
+            let whole: Vec<_> = self.twilio.conversations.iter().filter(|found| found.event == event).collect();
+            let there = whole.iter().filter(|found| found.state != ConversationState::Deleted);
+            let effects = match setting.events[event].action {
+                Action::Whatsapp | Action::Conversation { opening: true } => self.twilio.messaged(event),
+                Action::Conversation { opening: false } => there.clone().filter(|found| found.is_whole()).count(),
+            };
+            match (outcome, effects) {
+                (Final::Sent { .. }, 1)
+                | (Final::Unknown { .. }, _)
+                | (Final::Suppressed { .. } | Final::Rejected { .. }, 0) => {}
+                (Final::Sent { .. }, 0) => return Some("an event counts as sent and was not"),
+                (_, 2..) => return Some("one event had two effects"),
+                (Final::Suppressed { .. } | Final::Rejected { .. }, _) => {
+                    return Some("an event counts as not sent and was");
+                }
+            }
+            for found in there {
+                let unknown = matches!(outcome, Final::Unknown { .. });
+                if !found.is_whole() && found.state == ConversationState::Active {
+                    return Some("a conversation without flow or customer is left");
+                }
+                if found.webhooks > 1 {
+                    return Some("a reply would start the flow twice");
+                }
+                let sent = matches!(outcome, Final::Sent { .. });
+                if !sent && !unknown && found.state == ConversationState::Active {
+                    return Some("a conversation is left of an event that was not sent");
+                }
+            }
+            if matches!(outcome, Final::Unknown { .. }) && setting.on_unknown == OnUnknownOutcome::Resend {
+                return Some("an event ends as unknown where it should be sent again");
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,162 @@
+//! A Twilio in which what is asked for happens now, later or never, and whose answers are lost.
+
+use super::{Setting, Tick, deliver::Work};
+use crate::delivery::steps::conversation::Step;
+
+/// What the account holds. Indices of messages and conversations are their SIDs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Twilio {
+    pub messages: Vec<Message>,
+    pub conversations: Vec<Conversation>,
+    /// Requests that were taken and have not had their effect yet.
+    pub late: Vec<Late>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Message {
+    pub event: usize,
+    pub created: Tick,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Conversation {
+    pub event: usize,
+    pub state: State,
+    pub webhooks: u8,
+    /// Our numbers by which the customer is in it.
+    pub numbers: Vec<usize>,
+    pub openings: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    Active,
+    Closed,
+    Deleted,
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    Message { event: usize },
+    Create { event: usize },
+    Attach { conversation: usize },
+    RemoveWebhook { conversation: usize },
+    Add { conversation: usize, number: usize },
+    Open { conversation: usize },
+    Delete { conversation: usize },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Late {
+    pub effect: Effect,
+    /// It takes longer than anybody waits: the window that stays open.
+    pub beyond: bool,
+}
+
+/// Why a request cannot have its effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    NameTaken,
+    PairTaken,
+    Closed,
+    Gone,
+}
+
+impl Conversation {
+    /// A reply of the customer reaches the flow.
+    pub fn is_whole(&self) -> bool {
+        self.webhooks > 0 && !self.numbers.is_empty()
+    }
+}
+
+impl Twilio {
+    /// The conversation that has the event's unique name.
+    pub fn named_after(&self, event: usize) -> Option<usize> {
+        self.conversations.iter().position(|found| found.event == event && found.state != State::Deleted)
+    }
+
+    /// Whether the next step of a delivery asks again for what was done or will be: that is not also refused for good.
+    pub fn carries_out(&self, event: usize, work: &Work) -> bool {
+        let adds = matches!(work, Work::Conversation(_, Step::Add { .. }));
+        let of_event = |conversation: usize| self.conversations[conversation].event == event;
+        let late = self.late.iter().any(|late| match late.effect {
+            Effect::Add { conversation, .. } => adds && of_event(conversation),
+            Effect::Open { conversation } => !adds && of_event(conversation),
+            Effect::Message { event: of } => of == event,
+            _ => false,
+        });
+        let added = self.conversations.iter().any(|found| found.event == event && !found.numbers.is_empty());
+        late || if adds { added } else { self.messaged(event) > 0 }
+    }
+
+    /// The active conversation in which this customer and number of ours talk.
+    pub fn of_pair(&self, setting: &Setting, customer: usize, number: usize) -> Option<usize> {
+        self.conversations.iter().position(|found| {
+            found.state == State::Active
+                && setting.events[found.event].customer == customer
+                && found.numbers.contains(&number)
+        })
+    }
+
+    /// Times that the customer was messaged for this event.
+    pub fn messaged(&self, event: usize) -> usize {
+        let opened = |found: &Conversation| if found.event == event { usize::from(found.openings) } else { 0 };
+        self.messages.iter().filter(|message| message.event == event).count()
+            + self.conversations.iter().map(opened).sum::<usize>()
+    }
+
+    /// Gives the index of what was made or changed.
+    pub fn take(&mut self, setting: &Setting, effect: Effect, now: Tick) -> Result<usize, Refusal> {
+        match effect {
+            Effect::Message { event } => {
+                self.messages.push(Message { event, created: now });
+                Ok(self.messages.len() - 1)
+            }
+            Effect::Create { event } => {
+                if self.named_after(event).is_some() {
+                    return Err(Refusal::NameTaken);
+                }
+                let conversation =
+                    Conversation { event, state: State::Active, webhooks: 0, numbers: Vec::new(), openings: 0 };
+                self.conversations.push(conversation);
+                Ok(self.conversations.len() - 1)
+            }
+            Effect::Attach { conversation } => {
+                self.active(conversation)?.webhooks += 1;
+                Ok(conversation)
+            }
+            Effect::RemoveWebhook { conversation } => {
+                let found = self.active(conversation)?;
+                found.webhooks = found.webhooks.saturating_sub(1);
+                Ok(conversation)
+            }
+            Effect::Add { conversation, number } => {
+                let event = self.active(conversation)?.event;
+                match self.of_pair(setting, setting.events[event].customer, number) {
+                    Some(other) if other == conversation => {}
+                    Some(_) => return Err(Refusal::PairTaken),
+                    None => self.conversations[conversation].numbers.push(number),
+                }
+                Ok(conversation)
+            }
+            Effect::Open { conversation } => {
+                self.active(conversation)?.openings += 1;
+                Ok(conversation)
+            }
+            Effect::Delete { conversation } => {
+                self.conversations[conversation].state = State::Deleted;
+                Ok(conversation)
+            }
+        }
+    }
+
+    fn active(&mut self, conversation: usize) -> Result<&mut Conversation, Refusal> {
+        let found = &mut self.conversations[conversation];
+        match found.state {
+            State::Active => Ok(found),
+            State::Closed => Err(Refusal::Closed),
+            State::Deleted => Err(Refusal::Gone),
+        }
+    }
+}

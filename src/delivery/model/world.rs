@@ -1,0 +1,355 @@
+//! All that there is at one moment, and what can happen next.
+
+use std::time::Duration;
+
+use super::{
+    Bug, Setting, TICK, Tick,
+    deliver::{Delivery, Weather, Work},
+    twilio::{State as ConversationState, Twilio},
+};
+use crate::delivery::{
+    journal::{
+        Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis,
+        machine::{self, Asker},
+    },
+    outcome::{Final, Outcome, Reason},
+};
+
+const GIVE_UP: Duration = Duration::from_hours(5);
+pub const REMEMBER: Duration = Duration::from_hours(168);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    pub now: Tick,
+    /// By event, like everything else that is a list of one thing for each.
+    pub journal: Vec<Option<Entry>>,
+    /// The runs of the process so far.
+    pub runs: Vec<Run>,
+    pub twilio: Twilio,
+    pub segment: Vec<Segment>,
+    /// What of the setting is left.
+    pub faults: u8,
+    pub crashes: u8,
+    pub pauses: u8,
+    pub closings: u8,
+    pub beyond: u8,
+    /// A promise that was broken on the way here.
+    pub broken: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Run {
+    pub alive: bool,
+    pub deliveries: Vec<Option<Delivery>>,
+    /// By customer, the event that has the turn.
+    pub turns: Vec<Option<usize>>,
+}
+
+/// What Segment knows of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Segment {
+    pub tries: u8,
+    /// Whether it has arrived once.
+    pub received: bool,
+    /// The status that ended it.
+    pub answered: Option<u16>,
+}
+
+/// What can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Happening {
+    /// A process starts, and takes over what earlier ones have left.
+    Start,
+    /// It dies, at once.
+    Crash { run: usize },
+    /// Segment sends an event.
+    Send { run: usize, event: usize },
+    /// A delivery does its next step.
+    Step { run: usize, event: usize, weather: Weather },
+    /// A request that was taken has its effect.
+    Land { late: usize },
+    /// A conversation is closed by its timer or an agent.
+    Close { conversation: usize },
+    /// A settling time passes.
+    Tick,
+    /// The hours pass after which an event is given up.
+    Hours,
+    /// The sweep comes to an event.
+    Sweep { run: usize, event: usize },
+}
+
+pub fn owner(run: usize) -> Owner {
+    Owner(run.to_string())
+}
+
+impl World {
+    pub fn new(setting: &Setting) -> Self {
+        let segment = Segment { tries: setting.tries, received: false, answered: None };
+        Self {
+            now: 0,
+            journal: vec![None; setting.events.len()],
+            runs: vec![Run::new(setting)],
+            twilio: Twilio::default(),
+            segment: vec![segment; setting.events.len()],
+            faults: setting.faults,
+            crashes: setting.crashes,
+            pauses: setting.pauses,
+            closings: setting.closings,
+            beyond: setting.beyond,
+            broken: None,
+        }
+    }
+
+    pub fn millis(&self) -> UnixMillis {
+        i64::try_from(TICK.as_millis()).unwrap() * i64::from(self.now)
+    }
+
+    /// Everything that can happen now.
+    pub fn happenings(&self, setting: &Setting, all: &mut Vec<Happening>) {
+        let alive = self.runs.iter().any(|run| run.alive);
+        let may_open = if setting.bug == Some(Bug::ForgetLock) { self.runs.len() == 1 } else { !alive };
+        if may_open {
+            all.push(Happening::Start);
+        }
+        for (run, held) in self.runs.iter().enumerate().filter(|(_, run)| run.alive) {
+            if self.crashes > 0 && held.deliveries.iter().any(Option::is_some) {
+                all.push(Happening::Crash { run });
+            }
+            for event in 0..setting.events.len() {
+                if self.would_take(setting, run, event) {
+                    all.push(Happening::Send { run, event });
+                }
+                if let Some(delivery) = &held.deliveries[event] {
+                    let weathers = self.weathers(setting, run, event, delivery);
+                    all.extend(weathers.into_iter().map(|weather| Happening::Step { run, event, weather }));
+                } else if self.is_due(event) {
+                    all.push(Happening::Sweep { run, event });
+                }
+            }
+        }
+        all.extend((0..self.twilio.late.len()).map(|late| Happening::Land { late }));
+        // What was taken shows within a settling time, or it is counted as beyond.
+        if self.twilio.late.iter().all(|late| late.beyond) {
+            let mut deliveries = self.runs.iter().flat_map(|run| run.deliveries.iter().flatten());
+            let waited_for = deliveries.clone().any(|delivery| delivery.due() > self.now);
+            if waited_for || self.pauses > 0 && deliveries.next().is_some() {
+                all.push(Happening::Tick);
+            }
+            if all.is_empty() && self.unended().any(|entry| entry.expires > self.millis()) {
+                all.push(Happening::Hours);
+            }
+        }
+        if self.closings > 0 {
+            let found = self.twilio.conversations.iter().enumerate();
+            let active = found.filter(|(_, found)| found.state == ConversationState::Active);
+            all.extend(active.map(|(conversation, _)| Happening::Close { conversation }));
+        }
+    }
+
+    /// Whether sending the event now could change anything: Segment repeats until it is answered for good.
+    fn would_take(&self, setting: &Setting, run: usize, event: usize) -> bool {
+        let segment = &self.segment[event];
+        let in_flight = match &self.journal[event] {
+            None => false,
+            Some(entry) => match &entry.state {
+                State::Claimed { owner: by } => *by == owner(run),
+                State::Started { owner: by, .. } => setting.bug != Some(Bug::TakeOverStarted) || *by == owner(run),
+                State::Open { .. } | State::Final { .. } => false,
+            },
+        };
+        segment.tries > 0 && segment.answered.is_none() && !in_flight
+    }
+
+    fn unended(&self) -> impl Iterator<Item = &Entry> {
+        self.journal.iter().flatten().filter(|entry| !matches!(entry.state, State::Final { .. }))
+    }
+
+    fn is_due(&self, event: usize) -> bool {
+        self.journal[event].as_ref().is_some_and(|entry| {
+            entry.expires <= self.millis() && matches!(entry.state, State::Open { .. } | State::Claimed { .. })
+        })
+    }
+
+    /// Makes it happen.
+    pub fn happen(&mut self, setting: &Setting, happening: Happening) {
+        match happening {
+            Happening::Start => self.start(setting),
+            Happening::Crash { run } => {
+                self.crashes -= 1;
+                self.runs[run] = Run { alive: false, ..Run::new(setting) };
+            }
+            Happening::Send { run, event } => self.receive(setting, run, event),
+            Happening::Step { run, event, weather } => self.step(setting, run, event, weather),
+            Happening::Land { late } => {
+                let late = self.twilio.late.remove(late);
+                let _ = self.twilio.take(setting, late.effect, self.now);
+            }
+            Happening::Close { conversation } => {
+                self.closings -= 1;
+                self.twilio.conversations[conversation].state = ConversationState::Closed;
+            }
+            Happening::Tick => {
+                let mut deliveries = self.runs.iter().flat_map(|run| run.deliveries.iter().flatten());
+                if !deliveries.any(|delivery| delivery.due() > self.now) {
+                    self.pauses -= 1;
+                }
+                self.now += 1;
+            }
+            Happening::Hours => {
+                let expires = self.unended().map(|entry| entry.expires).max().unwrap_or(0);
+                self.now = self.now.max(u32::try_from(expires / i64::try_from(TICK.as_millis()).unwrap()).unwrap());
+            }
+            Happening::Sweep { run, event } => self.sweep(setting, run, event),
+        }
+    }
+
+    /// One operation on the journal, by the rules of the journal.
+    pub fn ask(&mut self, run: usize, event: usize, operation: &Operation) -> Reply {
+        let owner = owner(run);
+        let asker = Asker { owner: &owner, now: self.millis(), alone: true };
+        let before = &self.journal[event];
+        let (changed, reply) = machine::apply(before.as_ref(), operation, asker);
+        if let Some(changed) = changed {
+            if let Some(Entry { state: State::Final { .. }, .. }) = before {
+                self.broken = Some("what has ended changed");
+            }
+            self.journal[event] = Some(changed);
+        }
+        reply
+    }
+
+    fn start(&mut self, setting: &Setting) {
+        let run = self.runs.len();
+        self.runs.push(Run::new(setting));
+        if setting.memory {
+            self.journal.fill(None);
+        }
+        for event in 0..setting.events.len() {
+            if setting.bug == Some(Bug::TakeOverStarted) {
+                continue;
+            }
+            if let Reply::Adopted(attempt) = self.ask(run, event, &Operation::Adopt) {
+                // Nothing else leaves for a customer of whom it is not known whether they were messaged.
+                if matches!(attempt.trace, Trace::Message { .. }) && setting.bug != Some(Bug::RecoverLater) {
+                    self.runs[run].turns[setting.events[event].customer] = Some(event);
+                }
+                self.runs[run].deliveries[event] = Some(Delivery::recovery(attempt, self.now));
+            }
+        }
+    }
+
+    fn receive(&mut self, setting: &Setting, run: usize, event: usize) {
+        self.segment[event].tries -= 1;
+        self.segment[event].received = true;
+        if let Some(Entry { state: State::Started { owner: by, .. }, .. }) = &mut self.journal[event]
+            && setting.bug == Some(Bug::TakeOverStarted)
+        {
+            *by = owner(run);
+            self.ask(run, event, &Operation::Release { reason: Reason::new("taken over", "") });
+        }
+        match self.ask(run, event, &Operation::Claim { give_up: GIVE_UP }) {
+            Reply::Done { attempts } => {
+                self.runs[run].deliveries[event] = Some(Delivery::claimed(attempts));
+            }
+            Reply::Ended(outcome) => self.answer(event, &Outcome::Duplicate(outcome)),
+            Reply::InFlight | Reply::Adopted(_) | Reply::Lost => {}
+        }
+    }
+
+    /// Segment sends an event again that is under way, or that has ended.
+    pub fn repeat(&mut self, event: usize) {
+        for run in (0..self.runs.len()).filter(|run| self.runs[*run].alive).collect::<Vec<_>>() {
+            let under_way = self.runs[run].deliveries[event].is_some();
+            let ended = matches!(&self.journal[event], Some(Entry { state: State::Final { .. }, .. }));
+            if under_way || ended {
+                match self.ask(run, event, &Operation::Claim { give_up: GIVE_UP }) {
+                    Reply::Ended(outcome) => self.answer(event, &Outcome::Duplicate(outcome)),
+                    Reply::InFlight => {}
+                    Reply::Done { .. } | Reply::Adopted(_) | Reply::Lost => {
+                        self.broken = Some("an event was taken twice");
+                    }
+                }
+            }
+        }
+    }
+
+    /// As `Engine::sweep`: what may have left a conversation half-made is claimed and seen to first.
+    fn sweep(&mut self, setting: &Setting, run: usize, event: usize) {
+        let Some(entry) = self.journal[event].clone() else { return };
+        let may_have_left = matches!(setting.events[event].action, super::Action::Conversation { .. });
+        if entry.attempts > 0 && may_have_left && setting.bug != Some(Bug::LeaveHalfMade) {
+            if let Reply::Done { .. } = self.ask(run, event, &Operation::Claim { give_up: GIVE_UP }) {
+                self.runs[run].deliveries[event] = Some(Delivery::leftover(machine::why_given_up(&entry.state)));
+            }
+        } else {
+            self.ask(run, event, &Operation::GiveUp { remember: REMEMBER });
+        }
+    }
+
+    /// What Segment is told. Only a 503 is repeated.
+    pub fn answer(&mut self, event: usize, outcome: &Outcome) {
+        let status = outcome.status();
+        if status == 503 {
+            return;
+        }
+        match &self.journal[event] {
+            Some(Entry { state: State::Final { outcome: recorded }, .. })
+                if Outcome::Final(recorded.clone()).status() == status => {}
+            _ => self.broken = Some("what was answered is not recorded"),
+        }
+        if self.segment[event].answered.is_some_and(|before| before != status) {
+            self.broken = Some("an event was answered in two ways");
+        }
+        self.segment[event].answered = Some(status);
+    }
+
+    /// The event to which a message was attributed.
+    pub fn attributed_to(&self, sid: &str) -> Option<usize> {
+        self.journal.iter().position(|entry| match entry {
+            Some(Entry { state: State::Final { outcome: Final::Sent { sid: recorded } }, .. }) => recorded == sid,
+            _ => false,
+        })
+    }
+
+    pub fn attempt(&self, setting: &Setting, event: usize) -> Attempt {
+        Attempt { at: self.millis(), settle: TICK, on_unknown: setting.on_unknown, trace: trace(setting, event) }
+    }
+}
+
+/// By what an attempt of this event is known.
+fn trace(setting: &Setting, event: usize) -> Trace {
+    match setting.events[event].action {
+        super::Action::Whatsapp => Trace::Message {
+            to: customer(setting.events[event].customer),
+            messaging_service: format!("MG{}", "0".repeat(32)).parse().unwrap(),
+        },
+        super::Action::Conversation { opening } => {
+            Trace::Conversation { unique_name: unique_name(event), event: event.to_string(), opening }
+        }
+    }
+}
+
+pub fn unique_name(event: usize) -> String {
+    format!("event {event}")
+}
+
+pub fn customer(customer: usize) -> crate::twilio::E164 {
+    format!("+55119000000{customer:02}").parse().unwrap()
+}
+
+impl Run {
+    fn new(setting: &Setting) -> Self {
+        let customers = setting.events.iter().map(|event| event.customer + 1).max().unwrap_or(0);
+        Self { alive: true, deliveries: vec![None; setting.events.len()], turns: vec![None; customers] }
+    }
+}
+
+impl Delivery {
+    /// When it goes on.
+    pub fn due(&self) -> Tick {
+        match &self.work {
+            Work::Turn | Work::Recovery { .. } | Work::Record(_) => 0,
+            Work::Whatsapp(..) | Work::Conversation(..) | Work::Leftover(..) | Work::Settling { .. } => self.due,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The steps of giving up an event that may have left a conversation half-made: what is complete was sent after all, the rest is
+//! taken away.
+
+use super::{Answer, Sent, conversation::Found};
+use crate::delivery::outcome::Reason;
+use crate::twilio::sid::ConversationSid;
+
+/// What to do next; each is answered by the method that it names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Look for the conversation of the event's unique name: `found`.
+    Find,
+    /// Look whether the event's last step is done: `completion_found`.
+    FindCompletion,
+    /// Record the attempt to remove it: `started`.
+    Start,
+    /// Remove the conversation: `taken_away`.
+    TakeAway {
+        sid: ConversationSid,
+    },
+    End(Sent),
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Progress {
+    /// Why the event is given up.
+    reason: Reason,
+    conversation: Option<Found>,
+}
+
+impl Progress {
+    pub const fn begin(reason: Reason) -> (Self, Step) {
+        (Self { reason, conversation: None }, Step::Find)
+    }
+
+    fn given_up(&self) -> Step {
+        Step::End(Sent::rejected(self.reason.clone()))
+    }
+
+    pub fn found(&mut self, answer: Answer<Option<Found>>) -> Step {
+        match answer.or_put_off() {
+            Ok(None) => self.given_up(),
+            Ok(found) => {
+                self.conversation = found;
+                Step::FindCompletion
+            }
+            Err(sent) => Step::End(sent),
+        }
+    }
+
+    pub fn completion_found(&self, answer: Answer<Option<String>>) -> Step {
+        match (answer.or_put_off(), &self.conversation) {
+            (Ok(Some(sid)), _) => Step::End(Sent::sid(&sid)),
+            (Ok(None), Some(Found { closed: false, .. })) => Step::Start,
+            (Ok(None), _) => self.given_up(),
+            (Err(sent), _) => Step::End(sent),
+        }
+    }
+
+    pub fn started(&self) -> Step {
+        self.conversation.as_ref().map_or(Step::Find, |found| Step::TakeAway { sid: found.sid.clone() })
+    }
+
+    pub fn taken_away(&self, answer: Answer<()>) -> Step {
+        match answer.or_put_off() {
+            Ok(()) => self.given_up(),
+            Err(sent) => Step::End(sent),
+        }
+    }
+}
