@@ -8,7 +8,7 @@ LINT := check-format check-code check-generated check-dependencies
 TEST := test-build control-plane test-rust test-simulator test-segment test-dev-cluster test-chart test-image
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos parts $(LINT) $(TEST)
+.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos model fuzz parts $(LINT) $(TEST)
 # Cargo locks its target folder and uses all processors by itself.
 .NOTPARALLEL:
 
@@ -87,6 +87,12 @@ bench-cluster: build ## The figures of the README on an API server, with a thous
 
 chaos: test-build ## The kill tests at length: 200 kills of the gateway, 200 of the controller
 	ENGAGE_KILLS=200 ENGAGE_CONTROLLER_KILLS=200 $(CARGO) test --locked --test product -- kill:: cluster::crashes
+
+model: ## The model checker of the delivery at its long bounds, and 30,000 random schedules
+	ENGAGE_MODEL=long ENGAGE_SCHEDULES=30000 $(CARGO) test --locked --lib -- delivery::model --nocapture
+
+fuzz: ## Each fuzz target for a minute; SECONDS_EACH says otherwise. Needs g++
+	fuzz/run
 
 generate: ## Write crds/ anew from the types in src/api, and what is made of it and of the chart
 	@$(CARGO) build --locked --bin engage-operator
