@@ -28,6 +28,9 @@ app.kubernetes.io/component: {{ . }}
 
 {{/* Flags that both roles take. */}}
 {{- define "engage-operator.commonArgs" -}}
+{{- with .Values.publicUrl }}
+- {{ printf "--public-url=%s" . | quote }}
+{{- end }}
 {{- range .Values.watchNamespaces }}
 - {{ printf "--watch-namespace=%s" . | quote }}
 {{- end }}

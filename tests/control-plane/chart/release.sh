@@ -72,12 +72,37 @@ another_pod_is_refused() {
     grep -qF 'violates PodSecurity "restricted' "$work/refused"
 }
 
+# The address that the controller is given is a Service of its namespace, which leads to that port of the gateway's Pods.
+admin_service_leads_to_the_gateway() {
+    local argument host port selector labels
+    argument=$(arguments_of controller | sed -n 's|^--gateway-admin-url=http://||p')
+    host=${argument%:*} port=${argument##*:}
+    [[ $(kubectl get service --namespace "$own" "$host" --output "jsonpath={.spec.type} {.spec.ports[?(@.port==$port)].targetPort}") == 'ClusterIP admin' ]]
+    arguments_of gateway | grep -x -e "--admin-listen=.*:$(admin_port_of gateway)"
+    selector=$(kubectl get service --namespace "$own" "$host" --output 'jsonpath={.spec.selector}')
+    labels=$(kubectl get deployment --namespace "$own" engage-operator-gateway --output 'jsonpath={.spec.template.metadata.labels}')
+    python3 -c 'import json, sys; selector, labels = map(json.loads, sys.argv[1:]); assert selector.items() <= labels.items(), selector' \
+        "$selector" "$labels"
+    [[ $selector == *'"app.kubernetes.io/component":"gateway"'* ]]
+}
+
+arguments_of() {
+    kubectl get deployment --namespace "$own" "engage-operator-$1" --output 'jsonpath={range .spec.template.spec.containers[0].args[*]}{@}{"\n"}{end}'
+}
+
+admin_port_of() {
+    kubectl get deployment --namespace "$own" "engage-operator-$1" \
+        --output 'jsonpath={.spec.template.spec.containers[0].ports[?(@.name=="admin")].containerPort}'
+}
+
 # ── upgrades
 
 upgrade_changes_the_flags() {
+    local role
     upgrade --set publicUrl=https://engage.example.com
-    kubectl get deployment --namespace "$own" engage-operator-controller --output 'jsonpath={.spec.template.spec.containers[0].args}' |
-        grep -F -e --public-url=https://engage.example.com
+    for role in controller gateway; do
+        arguments_of "$role" | grep -Fx -e --public-url=https://engage.example.com
+    done
 }
 
 # Kind, name and resourceVersion of what belongs to the release; a rollout or a write would show.

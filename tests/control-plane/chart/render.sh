@@ -36,6 +36,7 @@ Role engage-operator/engage-operator-gateway-leases
 RoleBinding engage-operator/engage-operator-controller-leases
 RoleBinding engage-operator/engage-operator-gateway-leases
 Service engage-operator/engage-operator-gateway
+Service engage-operator/engage-operator-gateway-admin
 ServiceAccount engage-operator/engage-operator-controller
 ServiceAccount engage-operator/engage-operator-gateway
 END
@@ -61,6 +62,7 @@ RoleBinding marketing/engage-operator-gateway
 RoleBinding sales/engage-operator-controller
 RoleBinding sales/engage-operator-gateway
 Service engage-operator/engage-operator-gateway
+Service engage-operator/engage-operator-gateway-admin
 ServiceAccount engage-operator/engage-operator-controller
 ServiceAccount engage-operator/engage-operator-gateway
 END
@@ -96,6 +98,7 @@ imagePullPolicy: Always
 --cluster-id=eu-1
 --twilio-base-url=http://127.0.0.1:9/{product}
 --segment-profiles-base-url=http://127.0.0.1:9
+--segment-tracking-base-url=http://127.0.0.1:10
 value: "info,engage_operator=debug"
 replicas: 2
 replicas: 0

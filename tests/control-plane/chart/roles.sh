@@ -9,8 +9,9 @@ simulator_starts() {
     echo $! >"$work/simulator.pid"
     within 20 grep -q '^ready ' "$work/simulator.log"
     # The simulator as the chart's values.
-    sed -n 's/^ready twilio=\([^ ]*\) profiles=\([^ ]*\) .*/twilioBaseUrl: "\1"\nsegmentProfilesBaseUrl: "\2"/p' \
+    sed -n 's/^ready twilio=\([^ ]*\) profiles=\([^ ]*\) tracking=\([^ ]*\) .*/twilioBaseUrl: "\1"\nsegmentProfilesBaseUrl: "\2"\nsegmentTrackingBaseUrl: "\3"/p' \
         "$work/simulator.log" >>"$work/values.yaml"
+    grep -q '^segmentTrackingBaseUrl: "http' "$work/values.yaml"
 }
 
 control() { sed -n 's/^ready .* control=//p' "$work/simulator.log"; }
@@ -43,12 +44,14 @@ YAML
 
 # The arguments of the container, one a line.
 arguments() {
-    local mount argument
+    local admin_port mount argument
+    if [[ $1 == gateway ]]; then admin_port=$gateway_admin_port; else admin_port=$(free_port); fi
     mount=$(deployed "$1" '{{range (index .containers 0).volumeMounts}}{{.mountPath}}{{end}}')
     deployed "$1" '{{range (index .containers 0).args}}{{println .}}{{end}}' | while IFS= read -r argument; do
         case $argument in
             --listen=*) argument=--listen=127.0.0.1:$gateway_port ;;
-            --admin-listen=*) argument=--admin-listen=127.0.0.1:$(free_port) ;;
+            --admin-listen=*) argument=--admin-listen=127.0.0.1:$admin_port ;;
+            --gateway-admin-url=*) argument=--gateway-admin-url=http://127.0.0.1:$gateway_admin_port ;;
             --journal=file:*) argument=--journal=file:${argument/#"--journal=file:$mount"/"$work/journal"} ;;
         esac
         printf '%s\n' "$argument"
@@ -158,6 +161,17 @@ there_are() {
     found=$(python3 -c 'import json, sys, urllib.request as http; print(len(json.load(http.urlopen(sys.argv[1] + "/state"))[sys.argv[2]]))' \
         "$(control)" "$2")
     (($1 == found)) || { echo "$found $2, should be $1"; return 1; }
+}
+
+# The controller has asked the gateway. A second write to a destination follows after a minute.
+counts_are_in_the_status() { within 90 count_is "$1" "$2"; }
+
+# Takes an outcome and how many events came to it.
+count_is() {
+    local deliveries
+    deliveries=$(kubectl get --namespace "$served" "$destinations/lead-conversation" --output 'jsonpath={.status.deliveries}')
+    echo "status.deliveries is '$deliveries'"
+    [[ $(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["outcomes"].get(sys.argv[2]))' "$deliveries" "$1") == "$2" ]]
 }
 
 readiness_is_recorded() {
