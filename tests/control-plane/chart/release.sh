@@ -160,9 +160,12 @@ kustomize_base_is_accepted() {
     mkdir -p "$work/overlay"
     # kustomize takes no absolute paths.
     cp -R "$root/manifests/base" "$work/base"
-    printf 'resources: [../base]\nnamespace: %s\n' "$own" >"$work/overlay/kustomization.yaml"
+    # The overlay that its head shows.
+    sed -n 's/^#   //p' "$root/manifests/base/kustomization.yaml" | sed "s/^namespace: .*/namespace: $own/" >"$work/overlay/kustomization.yaml"
     kubectl apply --server-side --dry-run=server --kustomize "$work/overlay"
     kubectl kustomize "$work/overlay" >"$work/kustomized"
+    (($(grep -c -e '--public-url=https://engage.example.com' "$work/kustomized") == 2))
+    (($(grep -c 'image: registry.example.com/engage-operator:' "$work/kustomized") == 2))
     # The bindings follow the namespace.
     fails grep -n 'namespace: engage-operator$' "$work/kustomized"
 }
