@@ -9,8 +9,8 @@ simulator_starts() {
     echo $! >"$work/simulator.pid"
     within 20 grep -q '^ready ' "$work/simulator.log"
     # The simulator as the chart's values.
-    sed -n 's/^ready twilio=\([^ ]*\) profiles=\([^ ]*\) tracking=\([^ ]*\) .*/twilioBaseUrl: "\1"\nsegmentProfilesBaseUrl: "\2"\nsegmentTrackingBaseUrl: "\3"/p' \
-        "$work/simulator.log" >>"$work/values.yaml"
+    local urls='twilioBaseUrl: "\1"\nsegmentProfilesBaseUrl: "\2"\nsegmentTrackingBaseUrl: "\3"'
+    sed -n "s/^ready twilio=\([^ ]*\) profiles=\([^ ]*\) tracking=\([^ ]*\) .*/$urls/p" "$work/simulator.log" >>"$work/values.yaml"
     grep -q '^segmentTrackingBaseUrl: "http' "$work/values.yaml"
 }
 
