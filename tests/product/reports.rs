@@ -242,8 +242,8 @@ async fn what_segment_does_not_take_is_told_later_also_after_a_kill() {
     world.kill();
     assert!(told(&world).is_empty());
     world.sim.set_faults(vec![tracking(FaultKind::Throttle { retry_after: Some(6) }).times(1)]);
-    world.start().await;
     let asked = world.sim.requests_of("tracking.batch").len();
+    world.start().await;
     until("it is told to wait", &world, async || world.sim.requests_of("tracking.batch").len() > asked).await;
     // Taken, and the answer lost: told again, and dropped by its id.
     world.sim.set_faults(vec![tracking(FaultKind::DropAfter).times(1)]);

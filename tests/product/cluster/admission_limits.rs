@@ -19,7 +19,8 @@ fn full() -> Vec<Value> {
         "phone": {"trait": "phone", "defaultRegion": "BR"},
         "delivery": {"rate": 1, "maxAge": "1h", "dedupeWindow": "1d", "settle": "9s", "onUnknownOutcome": "Park"},
         "segment": {"spaceId": "spa_1", "region": "EU", "credentialsRef": {
-            "keys": {"profilesApiToken": "a", "webhookSecret": "b"}}},
+            "keys": {"profilesApiToken": "a", "webhookSecret": "b", "webhookToken": "c"}}},
+        "outcomes": {"credentialsRef": {"name": "segment", "keys": {"writeKey": "d"}}},
         "twilio": {"credentialsRef": {
             "keys": {"accountSid": "a", "authToken": "b", "apiKey": "c", "apiSecret": "d"}}},
     });
