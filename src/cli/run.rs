@@ -33,7 +33,7 @@ pub struct Run {
     #[arg(long, env = "ENGAGE_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     listen: SocketAddr,
 
-    /// Address for /livez, /readyz, /metrics and /deliveries, what became of events; keep it inside.
+    /// Address for /livez, /readyz and /metrics; keep it inside.
     #[arg(long, env = "ENGAGE_ADMIN_LISTEN", value_name = "ADDRESS", default_value = "0.0.0.0:9090")]
     admin_listen: SocketAddr,
 
