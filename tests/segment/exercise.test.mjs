@@ -106,7 +106,14 @@ async function assertEffects(expected) {
     assert.equal(entry.credential, sid('AC', 1))
     assert.equal(entry.status, 201)
   }
-  const seen = asked.map(({ operation, path, form }) => ({ operation, path, form }))
+  // What becomes of each is told the gateway, by the event that it was sent for.
+  const callbacks = asked.map(({ form }) => form.find(([name]) => name === 'StatusCallback')?.[1])
+  const callback = new RegExp(`^${world.gateway}/v1/callbacks/marketing/[a-z-]+\\?event=personas_npm_[0-9]+#rc=5&rp=all$`)
+  for (const url of callbacks) assert.match(url, callback)
+  assert.equal(new Set(callbacks).size, callbacks.length)
+  const seen = asked.map(({ operation, path, form }) => ({
+    operation, path, form: form.filter(([name]) => name !== 'StatusCallback')
+  }))
   const inOrder = (list) => list.map((entry) => JSON.stringify(entry)).sort()
   assert.deepEqual(inOrder(seen), inOrder(expected))
 }
