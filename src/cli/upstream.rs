@@ -4,7 +4,7 @@ use clap::Args;
 use url::Url;
 
 use crate::{
-    segment::{profile::ProfileBaseUrls, tracking::TrackingBaseUrls},
+    segment::{RegionalUrls, profile, tracking},
     twilio::{BaseUrls, client::BaseUrlError},
 };
 
@@ -35,17 +35,17 @@ pub struct SegmentFlags {
 }
 
 impl SegmentFlags {
-    pub fn profiles(&self) -> ProfileBaseUrls {
-        self.segment_profiles_base_url
-            .as_ref()
-            .map_or_else(ProfileBaseUrls::default, |url| ProfileBaseUrls::fixed(url.as_str()))
+    pub fn profiles(&self) -> RegionalUrls {
+        given(self.segment_profiles_base_url.as_ref()).unwrap_or_else(profile::base_urls)
     }
 
-    pub fn tracking(&self) -> TrackingBaseUrls {
-        self.segment_tracking_base_url
-            .as_ref()
-            .map_or_else(TrackingBaseUrls::default, |url| TrackingBaseUrls::fixed(url.as_str()))
+    pub fn tracking(&self) -> RegionalUrls {
+        given(self.segment_tracking_base_url.as_ref()).unwrap_or_else(tracking::base_urls)
     }
+}
+
+fn given(url: Option<&Url>) -> Option<RegionalUrls> {
+    url.map(|url| RegionalUrls::fixed(url.as_str()))
 }
 
 /// Who this process is in the cluster, and what it looks after.

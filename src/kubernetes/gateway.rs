@@ -21,10 +21,7 @@ use crate::{
         service::{GatewayService, Surroundings, listen},
     },
     metrics,
-    segment::{
-        profile::{ProfileBaseUrls, ProfileClient},
-        tracking::{TrackingBaseUrls, TrackingClient},
-    },
+    segment::{RegionalUrls, profile::ProfileClient, tracking::TrackingClient},
     twilio::{BaseUrls, TwilioClients},
 };
 
@@ -45,8 +42,8 @@ pub struct GatewayOptions {
     pub own_namespace: String,
     pub identity: String,
     pub twilio: BaseUrls,
-    pub profiles: ProfileBaseUrls,
-    pub tracking: TrackingBaseUrls,
+    pub profiles: RegionalUrls,
+    pub tracking: RegionalUrls,
 }
 
 /// Runs until `shutdown`, then lets every request end.

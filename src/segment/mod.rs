@@ -7,9 +7,11 @@ pub mod event;
 pub mod identifiers;
 pub mod profile;
 pub mod proof;
+pub mod regional;
 pub mod signature;
 pub mod token;
 pub mod tracking;
 
 pub use credentials::SegmentCredentials;
 pub use event::{Event, MessageId};
+pub use regional::RegionalUrls;

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::{api::engage_destination::SegmentRegion, segment::event::User};
+use crate::{
+    api::engage_destination::SegmentRegion,
+    segment::{RegionalUrls, event::User},
+};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -44,39 +47,16 @@ pub enum ProfileError {
     NotUnderstood(String),
 }
 
-/// Where the Profile API is found, by region.
-#[derive(Debug, Clone)]
-pub struct ProfileBaseUrls {
-    us: Arc<str>,
-    eu: Arc<str>,
-}
-
-impl Default for ProfileBaseUrls {
-    fn default() -> Self {
-        Self { us: "https://profiles.segment.com".into(), eu: "https://profiles.euw1.segment.com".into() }
-    }
-}
-
-impl ProfileBaseUrls {
-    /// One address for every region.
-    pub fn fixed(base: &str) -> Self {
-        let base: Arc<str> = base.trim_end_matches('/').into();
-        Self { us: base.clone(), eu: base }
-    }
-
-    fn of(&self, region: SegmentRegion) -> &str {
-        match region {
-            SegmentRegion::Us => &self.us,
-            SegmentRegion::Eu => &self.eu,
-        }
-    }
+/// Where the Profile API is found.
+pub fn base_urls() -> RegionalUrls {
+    RegionalUrls::new("https://profiles.segment.com", "https://profiles.euw1.segment.com")
 }
 
 /// Reads profiles for all destinations.
 #[derive(Debug, Clone)]
 pub struct ProfileClient {
     http: reqwest::Client,
-    bases: ProfileBaseUrls,
+    bases: RegionalUrls,
     cache: Cache<CacheKey, Arc<Traits>>,
     permits: Arc<Semaphore>,
 }
@@ -108,7 +88,7 @@ struct Cursor {
 }
 
 impl ProfileClient {
-    pub fn new(bases: ProfileBaseUrls) -> Result<Self, reqwest::Error> {
+    pub fn new(bases: RegionalUrls) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("engage-operator/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -230,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_user_id_is_lower_case_and_percent_encoded() {
-        let client = ProfileClient::new(ProfileBaseUrls::default()).unwrap();
+        let client = ProfileClient::new(base_urls()).unwrap();
         let user = User::Id("A+b/C:d é".into());
         let url = client.url(SegmentRegion::Eu, "spa_1", &user).unwrap();
         assert_eq!(

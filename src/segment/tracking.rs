@@ -1,7 +1,7 @@
 //! The Tracking API, <https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/>: telling Segment, in
 //! batches, what became of messages.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::{StatusCode, header};
@@ -14,7 +14,7 @@ use crate::{
         references::OutcomesCredentialsRef,
         secret::{SecretData, SecretKeyError},
     },
-    segment::Event,
+    segment::{Event, RegionalUrls},
 };
 
 /// Name of the library in the context of our events.
@@ -57,44 +57,21 @@ pub enum TrackingError {
     Refused(u16),
 }
 
-/// Where the Tracking API is found, by region: what is sent to the other one is lost.
-#[derive(Debug, Clone)]
-pub struct TrackingBaseUrls {
-    us: Arc<str>,
-    eu: Arc<str>,
-}
-
-impl Default for TrackingBaseUrls {
-    fn default() -> Self {
-        Self { us: "https://api.segment.io".into(), eu: "https://events.eu1.segmentapis.com".into() }
-    }
-}
-
-impl TrackingBaseUrls {
-    /// One address for every region.
-    pub fn fixed(base: &str) -> Self {
-        let base: Arc<str> = base.trim_end_matches('/').into();
-        Self { us: base.clone(), eu: base }
-    }
-
-    fn of(&self, region: SegmentRegion) -> &str {
-        match region {
-            SegmentRegion::Us => &self.us,
-            SegmentRegion::Eu => &self.eu,
-        }
-    }
+/// Where the Tracking API is found.
+pub fn base_urls() -> RegionalUrls {
+    RegionalUrls::new("https://api.segment.io", "https://events.eu1.segmentapis.com")
 }
 
 /// Tells Segment of events.
 #[derive(Debug, Clone)]
 pub struct TrackingClient {
     http: reqwest::Client,
-    bases: TrackingBaseUrls,
+    bases: RegionalUrls,
 }
 
 impl TrackingClient {
     /// Redirects are not followed: the write key goes to no other host.
-    pub fn new(bases: TrackingBaseUrls) -> Result<Self, reqwest::Error> {
+    pub fn new(bases: RegionalUrls) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .user_agent(concat!("engage-operator/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)

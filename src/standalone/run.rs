@@ -15,10 +15,7 @@ use crate::{
         service::{GatewayService, ListenError, Surroundings, listen},
     },
     metrics,
-    segment::{
-        profile::{ProfileBaseUrls, ProfileClient},
-        tracking::{TrackingBaseUrls, TrackingClient},
-    },
+    segment::{RegionalUrls, profile::ProfileClient, tracking::TrackingClient},
     standalone::{cluster::FolderCluster, folder, state::StateFolder, watch::FolderWatch},
     twilio::{BaseUrls, TwilioClients},
 };
@@ -35,8 +32,8 @@ pub struct RunOptions {
     pub journal: Option<JournalChoice>,
     pub cluster_id: String,
     pub twilio: BaseUrls,
-    pub profiles: ProfileBaseUrls,
-    pub tracking: TrackingBaseUrls,
+    pub profiles: RegionalUrls,
+    pub tracking: RegionalUrls,
 }
 
 /// Why it could not start.
