@@ -8,7 +8,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
+use redb::{
+    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction,
+};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -32,7 +34,7 @@ const SIDS: TableDefinition<&str, &[u8]> = TableDefinition::new("sids");
 
 /// Most operations that share one write.
 const MAX_GROUP: usize = 512;
-/// Most expired entries forgotten in one write.
+/// Most that is forgotten in one write.
 const MAX_FORGOTTEN: usize = 2_000;
 /// Cache of the database, in bytes.
 const CACHE: usize = 8 * 1024 * 1024;
@@ -336,19 +338,32 @@ fn is_durable(request: &Request) -> bool {
     }
 }
 
+/// Takes the keys that are due out of the order in which things are forgotten, a bounded number at a time.
+pub(in crate::delivery) fn take_due(
+    expiry: &mut Table<'_, (i64, &[u8]), ()>,
+    now: UnixMillis,
+) -> Result<Vec<Vec<u8>>, JournalError> {
+    let mut due = Vec::new();
+    for row in expiry.iter().map_err(failed)?.take(MAX_FORGOTTEN) {
+        let (row, _) = row.map_err(failed)?;
+        let (expires, key) = row.value();
+        if expires > now {
+            break;
+        }
+        due.push((expires, key.to_vec()));
+    }
+    for (expires, key) in &due {
+        expiry.remove((*expires, key.as_slice())).map_err(failed)?;
+    }
+    Ok(due.into_iter().map(|(_, key)| key).collect())
+}
+
 fn forget_expired(transaction: &WriteTransaction, now: UnixMillis) -> Result<usize, JournalError> {
     let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
     let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
     let mut sids = transaction.open_table(SIDS).map_err(failed)?;
-    let due: Vec<(i64, Vec<u8>)> = expiry
-        .iter()
-        .map_err(failed)?
-        .take(MAX_FORGOTTEN)
-        .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_vec())).map_err(failed))
-        .collect::<Result<_, _>>()?;
     let mut forgotten = 0;
-    for (expires, key) in due.into_iter().take_while(|(expires, _)| *expires <= now) {
-        expiry.remove((expires, key.as_slice())).map_err(failed)?;
+    for key in take_due(&mut expiry, now)? {
         let stored =
             entries.get(key.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
         // An event that came again after it was forgotten has an entry of its own by now.

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::delivery::journal::{
     JournalError, Key, UnixMillis,
-    file::{FileJournal, encode, failed},
+    file::{FileJournal, encode, failed, take_due},
     machine::after,
     now,
 };
@@ -30,9 +30,6 @@ const WAITING: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("annou
 const PLACES: TableDefinition<(), u64> = TableDefinition::new("announcement_places");
 /// What was counted of a destination, by its uid.
 const TALLIES: TableDefinition<&str, &[u8]> = TableDefinition::new("tallies");
-
-/// Most records forgotten in one write.
-const MAX_FORGOTTEN: usize = 2_000;
 
 #[derive(Serialize, Deserialize)]
 struct Row {
@@ -109,15 +106,8 @@ fn announce(transaction: &WriteTransaction, destination: &str, row: &Row) -> Res
 fn forget(transaction: &WriteTransaction, at: UnixMillis) -> Result<usize, JournalError> {
     let mut records = transaction.open_table(RECORDS).map_err(failed)?;
     let mut expiry = transaction.open_table(EXPIRY).map_err(failed)?;
-    let due: Vec<(i64, Vec<u8>)> = expiry
-        .iter()
-        .map_err(failed)?
-        .take(MAX_FORGOTTEN)
-        .map(|row| row.map(|(key, _)| (key.value().0, key.value().1.to_vec())).map_err(failed))
-        .collect::<Result<_, _>>()?;
     let mut forgotten = 0;
-    for (expires, key) in due.into_iter().take_while(|(expires, _)| *expires <= at) {
-        expiry.remove((expires, key.as_slice())).map_err(failed)?;
+    for key in take_due(&mut expiry, at)? {
         records.remove(key.as_slice()).map_err(failed)?;
         forgotten += 1;
     }
