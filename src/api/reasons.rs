@@ -83,12 +83,14 @@ pub mod event {
     pub const NOT_ON_WHATSAPP: &str = "NotOnWhatsApp";
     pub const CONVERSATION_CLOSED: &str = "ConversationClosed";
     pub const RETRIES_ENDED: &str = "RetriesEnded";
+    pub const DECIDED_BY_HAND: &str = "DecidedByHand";
 
     // retry
     pub const IN_FLIGHT: &str = "InFlight";
     pub const RECIPIENT_BUSY: &str = "RecipientBusy";
     pub const STILL_SENDING: &str = "StillSending";
     pub const NOT_ATTEMPTED: &str = "NotAttempted";
+    pub const REOPENED: &str = "Reopened";
     pub const THROTTLED: &str = "Throttled";
     pub const TWILIO_UNREACHABLE: &str = "TwilioUnreachable";
     pub const TWILIO_UNAVAILABLE: &str = "TwilioUnavailable";

@@ -45,7 +45,8 @@ impl Reason {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "lowercase")]
 pub enum Final {
-    /// The effect took place; the SID is that of the message or the conversation.
+    /// The effect took place; the SID is that of the message or the conversation. It is empty where a person said that it took
+    /// place, and not by which.
     Sent { sid: String },
     /// The event is not meant for this recipient or this destination.
     Suppressed { reason: Reason },
@@ -67,7 +68,7 @@ impl Final {
 
     pub fn sid(&self) -> Option<&str> {
         match self {
-            Self::Sent { sid } => Some(sid),
+            Self::Sent { sid } => Some(sid.as_str()).filter(|sid| !sid.is_empty()),
             Self::Suppressed { .. } | Self::Rejected { .. } | Self::Unknown { .. } => None,
         }
     }

@@ -11,7 +11,8 @@ use crate::{
         destination::Action,
         engine::{Engine, Route, settle_ticket},
         journal::{
-            Attempt, Claimed, Entry, JournalError, Key, Operation, Reply, State, Ticket, Trace, machine::why_given_up,
+            Attempt, Claimed, JournalError, Key, Operation, Reply, State, Ticket, Trace,
+            machine::{given_up, why_given_up},
         },
         outcome::{Final, Outcome, Reason},
         plan::unique_name,
@@ -111,44 +112,46 @@ impl Engine {
         }
     }
 
-    /// Gives up an event that may have left something half-made, which is taken away first. What cannot be now is at the next sweep.
-    async fn give_up_leftover(
+    /// Gives up an event that may have left something half-made, which is taken away first. Gives what became of it; nothing where
+    /// it cannot be now.
+    pub(super) async fn give_up_leftover(
         self: &Arc<Self>,
         route: &Arc<Route>,
         key: Key,
-        entry: &Entry,
+        why: Reason,
         left: Trace,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Option<Outcome>, JournalError> {
         let limits = route.destination.limits;
         let credentials = match self.credentials(route).await {
             Ok(credentials) => credentials,
             Err(problem) => {
                 tracing::warn!(event = %key, problem, "an event cannot be given up yet");
-                return Ok(());
+                return Ok(None);
             }
         };
         let claimed = Ticket::claim(&self.journal, key, limits.max_age, limits.dedupe_window).await?;
         let (Claimed::Granted(ticket), Trace::Conversation { unique_name, .. }) = (claimed, &left) else {
-            return Ok(());
+            return Ok(None);
         };
         let unique_name = unique_name.clone();
         let attempt =
             Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
         let mut sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
-        let outcome = match sending.leftover(&unique_name, why_given_up(&entry.state)).await {
+        let word = why.word.clone();
+        let outcome = match sending.leftover(&unique_name, why).await {
             Ok(Sent::Final(outcome)) => Outcome::Final(outcome),
             Ok(Sent::NotNow(reason)) => Outcome::Retry(reason),
             Err(error) => {
                 tracing::warn!(%error, "an event cannot be given up yet");
-                return Ok(());
+                return Ok(None);
             }
         };
-        tracing::warn!(event = %sending.ticket.key(), outcome = outcome.kind().as_str(), reason = reason::RETRIES_ENDED, "an event is given up");
+        tracing::warn!(event = %sending.ticket.key(), outcome = outcome.kind().as_str(), reason = word, "an event is given up");
         let outcome = settle_ticket(sending.ticket, outcome).await;
         if !matches!(outcome, Outcome::Retry(_)) {
             self.metrics.ended_late(&route.key, &outcome);
         }
-        Ok(())
+        Ok(Some(outcome))
     }
 
     /// Ends events that were put off and that nobody repeats any more, and forgets old outcomes. To be called now and then.
@@ -164,14 +167,14 @@ impl Engine {
             let remember = route.as_ref().map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
             let left = route.as_ref().filter(|_| entry.attempts > 0).and_then(|route| leftover_of(route, &key));
             if let (Some(route), Some(left)) = (&route, left) {
-                self.give_up_leftover(route, key, &entry, left).await?;
+                self.give_up_leftover(route, key, why_given_up(&entry.state), left).await?;
                 continue;
             }
+            let outcome = given_up(&entry);
             if let Reply::Done { .. } = self.journal.apply(key.clone(), Operation::GiveUp { remember }).await? {
                 tracing::warn!(event = %key, reason = reason::RETRIES_ENDED, "an event is given up");
                 if let Some(route) = route {
-                    let reason = Reason::new(reason::RETRIES_ENDED, "");
-                    self.metrics.ended_late(&route.key, &Outcome::Final(Final::Rejected { reason }));
+                    self.metrics.ended_late(&route.key, &Outcome::Final(outcome));
                 }
             }
         }
@@ -180,7 +183,7 @@ impl Engine {
 }
 
 /// By what the half-made work of an event is known, where its action can leave some.
-fn leftover_of(route: &Route, key: &Key) -> Option<Trace> {
+pub(super) fn leftover_of(route: &Route, key: &Key) -> Option<Trace> {
     match &route.destination.action {
         Action::Whatsapp(_) => None,
         Action::Conversation(action) => Some(Trace::Conversation {

@@ -14,9 +14,10 @@ use redb::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Entry, Journal, JournalError, Key, Operation, Owner, Reply, State, UnixMillis,
+    Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State, UnixMillis,
     machine::{self, Asker},
     now,
+    page::Newest,
 };
 use crate::{
     delivery::receipts::{ReceiptStore, file as receipts},
@@ -189,6 +190,13 @@ impl Journal for FileJournal {
         Ok(keys)
     }
 
+    async fn page(&self, query: Query) -> Result<Page, JournalError> {
+        let database = Arc::clone(&self.database);
+        // It may read millions of entries; the threads that serve events have other things to do.
+        let read = tokio::task::spawn_blocking(move || page(&database, query));
+        read.await.map_err(|error| JournalError::Failed(error.to_string()))?
+    }
+
     async fn forget_expired(&self) -> Result<usize, JournalError> {
         self.ask(|reply| Request::ForgetExpired { reply }).await
     }
@@ -200,6 +208,43 @@ impl Journal for FileJournal {
     fn receipts(&self) -> &dyn ReceiptStore {
         self
     }
+}
+
+/// Reads what the query may ask for: the entries of its destinations, and of what has not ended only that.
+fn page(database: &Database, query: Query) -> Result<Page, JournalError> {
+    let transaction = database.begin_read().map_err(failed)?;
+    let entries = transaction.open_table(ENTRIES).map_err(failed)?;
+    let unended = transaction.open_table(UNENDED).map_err(failed)?;
+    let ranges: Vec<(Vec<u8>, Vec<u8>)> = match &query.destinations {
+        // No key begins with a byte above those of UTF-8.
+        None => vec![(Vec::new(), vec![0xff])],
+        Some(uids) => uids.iter().map(|uid| ([uid.as_bytes(), &[0]].concat(), [uid.as_bytes(), &[1]].concat())).collect(),
+    };
+    let only_unended = query.only_unended();
+    let mut newest = Newest::of(query, now());
+    let mut take = |key: &[u8], entry: &[u8]| {
+        // One entry that cannot be read is no reason not to show the others.
+        if let (Some(key), Ok(entry)) = (decode(key), read_entry(entry)) {
+            newest.take(&key, &entry);
+        }
+    };
+    for (from, to) in &ranges {
+        let range = from.as_slice()..to.as_slice();
+        if only_unended {
+            for row in unended.range(range).map_err(failed)? {
+                let (key, ()) = row.map(|(key, _)| (key, ())).map_err(failed)?;
+                if let Some(entry) = entries.get(key.value()).map_err(failed)? {
+                    take(key.value(), entry.value());
+                }
+            }
+        } else {
+            for row in entries.range(range).map_err(failed)? {
+                let (key, entry) = row.map_err(failed)?;
+                take(key.value(), entry.value());
+            }
+        }
+    }
+    Ok(newest.page())
 }
 
 fn read_entry(bytes: &[u8]) -> Result<Entry, JournalError> {
@@ -310,6 +355,9 @@ impl Writer {
                 }
             }
             State::Claimed { .. } => drop(unended.insert(encoded.as_slice(), ()).map_err(failed)?),
+            State::Open { .. } if matches!(operation, Operation::Reopen { .. }) => {
+                unended.insert(encoded.as_slice(), ()).map_err(failed)?;
+            }
             State::Open { .. } | State::Started { .. } => {}
         }
         Ok(reply)
@@ -330,7 +378,11 @@ fn refused(request: Request, error: &JournalError) -> Option<Pending> {
 fn is_durable(request: &Request) -> bool {
     match request {
         Request::Apply { operation, .. } => match operation {
-            Operation::Start { .. } | Operation::Finish { .. } | Operation::GiveUp { .. } => true,
+            Operation::Start { .. }
+            | Operation::Finish { .. }
+            | Operation::GiveUp { .. }
+            | Operation::Resolve { .. }
+            | Operation::Reopen { .. } => true,
             Operation::Claim { .. } | Operation::Release { .. } | Operation::Adopt => false,
         },
         Request::ForgetExpired { .. } => false,

@@ -9,6 +9,8 @@
 //!               └──── Open ◀────────────┘        give up, finish ────────┘
 //! ```
 //!
+//! Beside these a person decides: [`by_hand`](super::by_hand).
+//!
 //! What always holds: whoever brings an entry from `Claimed` to `Started` is the only one who may perform that attempt;
 //! an entry leaves `Started` only when its effect is known, or known to be absent, or given up as unknown.
 //! No clock, no I/O, no async: engines store what these functions say, and a model checker can drive them.
@@ -19,7 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
-    delivery::outcome::{Final, Reason},
+    delivery::{
+        journal::by_hand::{self, Act, By},
+        outcome::{Final, Reason},
+    },
     twilio::{E164, sid::MessagingServiceSid},
 };
 
@@ -39,6 +44,12 @@ pub struct Entry {
     pub attempts: u32,
     /// When an entry that waits is given up, or a final one forgotten.
     pub expires: UnixMillis,
+    /// The attempt that could not be told, of an event that is or was parked: what a person looks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Attempt>,
+    /// What people have decided about it, the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_hand: Vec<Act>,
 }
 
 /// Where an event stands.
@@ -93,6 +104,11 @@ pub enum Operation {
     Adopt,
     /// End an event that waits and that nobody has repeated until its time was up.
     GiveUp { remember: Duration },
+    /// A person has found out what became of an event that is parked, or gives up one that waits.
+    Resolve { outcome: Final, remember: Duration, by: By },
+    /// A person lets an event that is parked or was rejected be acted on again, for as long as `give_up`. One that may have been
+    /// sent only with `may_double`.
+    Reopen { may_double: bool, give_up: Duration, by: By },
 }
 
 /// What came of an operation.
@@ -150,16 +166,9 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
             _ => None,
         }),
         Operation::Adopt => match entry {
-            Some(Entry { state: State::Started { owner, attempt }, first_seen, attempts, expires })
-                if owner == asker.owner || asker.alone =>
-            {
-                let entry = Entry {
-                    state: State::Started { owner: asker.owner.clone(), attempt: attempt.clone() },
-                    first_seen: *first_seen,
-                    attempts: *attempts,
-                    expires: *expires,
-                };
-                (Some(entry), Reply::Adopted(attempt.clone()))
+            Some(Entry { state: State::Started { owner, attempt }, .. }) if owner == asker.owner || asker.alone => {
+                let state = State::Started { owner: asker.owner.clone(), attempt: attempt.clone() };
+                (entry.map(|entry| Entry { state, ..entry.clone() }), Reply::Adopted(attempt.clone()))
             }
             _ => (None, Reply::Lost),
         },
@@ -169,11 +178,21 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
                 State::Claimed { owner } if owner != asker.owner && asker.alone => {}
                 State::Claimed { .. } | State::Started { .. } | State::Final { .. } => return None,
             }
-            (entry.expires <= asker.now).then(|| {
-                let outcome = Final::Rejected { reason: why_given_up(&entry.state) };
-                ended(entry, outcome, after(asker.now, *remember))
-            })
+            (entry.expires <= asker.now).then(|| ended(entry, given_up(entry), after(asker.now, *remember)))
         }),
+        Operation::Resolve { outcome, remember, by } => by_hand::resolve(entry, outcome, *remember, by, asker),
+        Operation::Reopen { may_double, give_up, by } => by_hand::reopen(entry, *may_double, *give_up, by, asker),
+    }
+}
+
+/// What an event that waits ends as when it is given up. Of one that may have been sent nobody says that it was not.
+pub fn given_up(entry: &Entry) -> Final {
+    let Reason { word, detail } = why_given_up(&entry.state);
+    if by_hand::may_have_been_sent(entry) {
+        let detail = format!("it was parked before it was reopened, and may have been sent then. {detail}");
+        Final::Unknown { reason: Reason::new(reason::OUTCOME_UNKNOWN, detail) }
+    } else {
+        Final::Rejected { reason: Reason { word, detail } }
     }
 }
 
@@ -191,7 +210,9 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
     match entry {
         None => {
             let expires = after(asker.now, give_up);
-            let entry = Entry { state: claimed, first_seen: asker.now, attempts: 0, expires };
+            let first_seen = asker.now;
+            let entry =
+                Entry { state: claimed, first_seen, attempts: 0, expires, parked: None, by_hand: Vec::new() };
             (Some(entry), Reply::Done { attempts: 0 })
         }
         Some(entry) => match &entry.state {
@@ -205,8 +226,13 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
     }
 }
 
-fn ended(entry: &Entry, outcome: Final, expires: UnixMillis) -> Entry {
-    Entry { state: State::Final { outcome }, first_seen: entry.first_seen, attempts: entry.attempts, expires }
+pub(super) fn ended(entry: &Entry, outcome: Final, expires: UnixMillis) -> Entry {
+    let parked = match (&outcome, &entry.state) {
+        (Final::Unknown { .. }, State::Started { attempt, .. }) => Some(attempt.clone()),
+        (Final::Unknown { .. }, _) => entry.parked.clone(),
+        (Final::Sent { .. } | Final::Suppressed { .. } | Final::Rejected { .. }, _) => None,
+    };
+    Entry { state: State::Final { outcome }, expires, parked, ..entry.clone() }
 }
 
 fn change(entry: Option<&Entry>, to: impl FnOnce(&Entry) -> Option<Entry>) -> (Option<Entry>, Reply) {

@@ -8,9 +8,10 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Entry, Journal, JournalError, Key, Operation, Owner, Reply, State,
+    Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State,
     machine::{self, Asker},
     now,
+    page::Newest,
 };
 use crate::delivery::receipts::{MemoryReceipts, ReceiptStore};
 
@@ -92,6 +93,14 @@ impl Journal for MemoryJournal {
         let entries = self.lock();
         let unended = entries.by_key.iter().filter(|(_, entry)| !matches!(entry.state, State::Final { .. }));
         Ok(unended.map(|(key, _)| key.clone()).collect())
+    }
+
+    async fn page(&self, query: Query) -> Result<Page, JournalError> {
+        let mut newest = Newest::of(query, now());
+        for (key, entry) in &self.lock().by_key {
+            newest.take(key, entry);
+        }
+        Ok(newest.page())
     }
 
     async fn forget_expired(&self) -> Result<usize, JournalError> {

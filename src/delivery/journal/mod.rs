@@ -3,9 +3,11 @@
 //! The rules are in [`machine`]; an engine stores entries and applies one operation at a time to each. `file` survives the
 //! end of the process at any instruction, `memory` does not and has to be asked for.
 
+pub mod by_hand;
 pub mod file;
 pub mod machine;
 pub mod memory;
+pub mod page;
 
 use std::{
     fmt,
@@ -24,7 +26,9 @@ use crate::{
     },
     segment::MessageId,
 };
+pub use by_hand::{Act, By};
 pub use machine::{AfterAbsence, Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis};
+pub use page::{Page, Query};
 
 /// One event at one destination.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +74,9 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// The keys of all entries that have not ended.
     async fn unended(&self) -> Result<Vec<Key>, JournalError>;
+
+    /// The newest entries that a query asks for. Reads as many as it has to, and holds no more than a page of them.
+    async fn page(&self, query: Query) -> Result<Page, JournalError>;
 
     /// Forgets final entries whose time is over, a bounded number at a time; gives how many.
     async fn forget_expired(&self) -> Result<usize, JournalError>;
