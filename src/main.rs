@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use engage_operator::cli::Cli;
+use engage_operator::cli::{Cli, exit_code};
 
 fn main() -> ExitCode {
     // One TLS provider for everything that opens a connection; two would clash at run time. It fails only when one is set.
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
 }

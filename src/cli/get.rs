@@ -3,12 +3,13 @@
 use std::{io::Write, path::PathBuf};
 
 use anyhow::{Context, bail};
-use clap::{Args, ValueEnum};
-use k8s_openapi::{apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition, jiff::Timestamp};
+use clap::Args;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::table::{Output, age, print};
 use crate::{
     api::{EngageDestination, ObjectKey, StudioFlow},
     standalone::state::{StateFolder, Stored},
@@ -37,14 +38,6 @@ pub struct Get {
     /// How to show them; `wide` adds the message of the condition Ready.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]
     output: Output,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Table,
-    Wide,
-    Json,
-    Yaml,
 }
 
 impl Get {
@@ -148,23 +141,6 @@ fn table(output: &mut impl Write, crd: &CustomResourceDefinition, objects: &[Val
         });
         rows.push([text("/metadata/namespace"), text("/metadata/name")].into_iter().chain(cells).collect());
     }
-    let widths: Vec<usize> = (0..rows[0].len())
-        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
-        .collect();
-    for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        writeln!(output, "{}", cells.join("   ").trim_end())?;
-    }
+    print(output, &rows)?;
     Ok(())
-}
-
-/// How long ago, in the largest unit that fits.
-fn age(time: &str) -> String {
-    let Ok(at) = time.parse::<Timestamp>() else { return time.to_owned() };
-    match Timestamp::now().duration_since(at).as_secs().max(0) {
-        seconds @ 0..120 => format!("{seconds}s"),
-        seconds @ 120..7_200 => format!("{}m", seconds / 60),
-        seconds @ 7_200..172_800 => format!("{}h", seconds / 3_600),
-        seconds => format!("{}d", seconds / 86_400),
-    }
 }

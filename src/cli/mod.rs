@@ -2,12 +2,14 @@
 
 mod controller;
 mod crds;
+mod deliveries;
 mod gateway;
 mod get;
 mod logging;
 mod preview;
 mod run;
 mod signals;
+mod table;
 mod upstream;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +32,7 @@ enum Command {
     Gateway(Box<gateway::Gateway>),
     Run(Box<run::Run>),
     Get(get::Get),
+    Deliveries(Box<deliveries::Deliveries>),
     Preview(preview::Preview),
     Crds(crds::Crds),
 }
@@ -42,8 +45,14 @@ impl Cli {
             Command::Gateway(gateway) => gateway.execute(),
             Command::Run(run) => run.execute(),
             Command::Get(get) => get.execute(),
+            Command::Deliveries(deliveries) => deliveries.execute(),
             Command::Preview(preview) => preview.execute(),
             Command::Crds(crds) => crds.execute(),
         }
     }
+}
+
+/// The exit code of a command that failed: 1, or what its help says.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<deliveries::Failure>().map_or(1, deliveries::Failure::exit_code)
 }

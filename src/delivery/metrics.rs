@@ -39,6 +39,14 @@ pub struct OutcomeLabels {
     pub reason: String,
 }
 
+/// A destination and what a person has decided about an event of it, one of a few words.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DecisionLabels {
+    pub namespace: String,
+    pub destination: String,
+    pub decision: &'static str,
+}
+
 impl EncodeLabelValue for OutcomeKind {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), std::fmt::Error> {
         EncodeLabelValue::encode(&self.as_str(), encoder)
@@ -52,6 +60,7 @@ pub struct DeliveryMetrics {
     in_flight: Family<DestinationLabels, Gauge>,
     events: Family<OutcomeLabels, Counter>,
     late: Family<OutcomeLabels, Counter>,
+    decisions: Family<DecisionLabels, Counter>,
     unresolved: Gauge,
     duration: Family<DestinationLabels, Histogram>,
     pub receipts: ReceiptMetrics,
@@ -70,6 +79,7 @@ impl DeliveryMetrics {
             in_flight: Family::default(),
             events: Family::default(),
             late: Family::default(),
+            decisions: Family::default(),
             unresolved: Gauge::default(),
             duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             receipts: ReceiptMetrics::new(registry),
@@ -83,6 +93,7 @@ impl DeliveryMetrics {
             "Final outcomes of deliveries that went on after their request was answered `retry`",
             metrics.late.clone(),
         );
+        registry.register("decisions", "Decisions of people about events", metrics.decisions.clone());
         registry.register(
             "attempts_unresolved",
             "Attempts whose answer was lost and that are being looked for in Twilio",
@@ -109,6 +120,12 @@ impl DeliveryMetrics {
     pub fn ended_late(&self, destination: &ObjectKey, outcome: &Outcome) {
         self.late.get_or_create(&outcome_labels(&destination.into(), outcome)).inc();
         self.tallies.outcome(destination, outcome);
+    }
+
+    /// A person has decided about an event. It was counted under its outcome when it came to it, and is not once more.
+    pub fn decided(&self, destination: &ObjectKey, decision: &'static str) {
+        let DestinationLabels { namespace, destination } = destination.into();
+        self.decisions.get_or_create(&DecisionLabels { namespace, destination, decision }).inc();
     }
 
     /// Counts an attempt as unresolved until the returned value is dropped.

@@ -7,6 +7,7 @@ pub mod batch;
 pub mod condition;
 mod conversation;
 pub mod credentials;
+pub mod desk;
 pub mod destination;
 pub mod engine;
 mod enrich;

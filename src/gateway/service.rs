@@ -3,6 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use prometheus_client::registry::Registry;
 use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::{
         recovery::RouteLookup,
         tally::{Presence, Tallies},
     },
-    gateway::{Gateway, Routes, router, serve::serve},
+    gateway::{Gateway, Routes, desk, router, serve::serve},
     metrics::GatewayMetrics,
     segment::{profile::ProfileClient, tracking::TrackingClient},
     twilio::{CallbackUrls, TwilioClients},
@@ -89,6 +90,11 @@ impl GatewayService {
     /// What became of the events and messages of each destination.
     pub const fn tallies(&self) -> &Arc<Tallies> {
         &self.tallies
+    }
+
+    /// What the admin listener has for people on call.
+    pub fn desk(&self) -> Router {
+        desk::router(Arc::clone(&self.engine), Arc::clone(&self.routes))
     }
 
     /// Looks for what an earlier run left behind. To be called once the destinations are known, before the first event is taken.

@@ -73,6 +73,11 @@ impl RouteTable {
         self.by_uid.get(uid)
     }
 
+    /// The uid and key of each destination.
+    pub fn names(&self) -> impl Iterator<Item = (String, ObjectKey)> {
+        self.by_key.iter().map(|(key, served)| (served.uid.clone(), key.clone()))
+    }
+
     pub fn len(&self) -> usize {
         self.by_key.len()
     }

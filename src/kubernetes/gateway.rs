@@ -74,8 +74,9 @@ pub async fn run(options: GatewayOptions, shutdown: CancellationToken) -> Result
     };
     let (service, suspected) = GatewayService::new(journal, around, Arc::clone(&routes), &mut registry);
     let readiness = Readiness::default();
-    let admin_router =
-        admin::router(readiness.clone(), Arc::new(registry)).merge(admin::deliveries(Arc::clone(service.tallies())));
+    let admin_router = admin::router(readiness.clone(), Arc::new(registry))
+        .merge(admin::deliveries(Arc::clone(service.tallies())))
+        .merge(service.desk());
     let admin = tokio::spawn(serve(listen(admin_listen).await?, admin_router, CancellationToken::new()));
 
     let destinations: Arc<Index<EngageDestination>> = Arc::default();

@@ -89,7 +89,7 @@ pub async fn run(options: RunOptions, shutdown: CancellationToken) -> Result<(),
     };
     let (service, suspected) = GatewayService::new(Arc::clone(&journal), around, Arc::clone(&routes), &mut registry);
     let readiness = Readiness::default();
-    let admin_router = admin::router(readiness.clone(), Arc::new(registry));
+    let admin_router = admin::router(readiness.clone(), Arc::new(registry)).merge(service.desk());
     let admin = tokio::spawn(serve(admin_listener, admin_router, CancellationToken::new()));
 
     let objects =

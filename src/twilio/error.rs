@@ -128,7 +128,7 @@ const DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 
 /// A text in which numbers of people are replaced: Twilio repeats in its errors what it was asked, and errors are logged and
 /// shown. Digits within an identifier stay.
-fn without_numbers(text: &str) -> String {
+pub fn without_numbers(text: &str) -> String {
     let mut cleared = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(begin) = rest.find(|char: char| char.is_ascii_digit()) {

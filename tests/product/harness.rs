@@ -317,6 +317,10 @@ impl World {
         self.port
     }
 
+    pub const fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
     /// Sends one body once, signed whole.
     pub async fn post(&self, name: &str, body: &str) -> Answer {
         self.post_signed(name, body, Some(&sign(SECRET, body))).await

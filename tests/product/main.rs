@@ -7,6 +7,7 @@ mod bad_input;
 mod batches;
 mod cluster;
 mod conversation;
+mod deliveries;
 mod documentation;
 mod event_forms;
 mod harness;

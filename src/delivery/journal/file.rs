@@ -218,7 +218,9 @@ fn page(database: &Database, query: Query) -> Result<Page, JournalError> {
     let ranges: Vec<(Vec<u8>, Vec<u8>)> = match &query.destinations {
         // No key begins with a byte above those of UTF-8.
         None => vec![(Vec::new(), vec![0xff])],
-        Some(uids) => uids.iter().map(|uid| ([uid.as_bytes(), &[0]].concat(), [uid.as_bytes(), &[1]].concat())).collect(),
+        Some(uids) => {
+            uids.iter().map(|uid| ([uid.as_bytes(), &[0]].concat(), [uid.as_bytes(), &[1]].concat())).collect()
+        }
     };
     let only_unended = query.only_unended();
     let mut newest = Newest::of(query, now());

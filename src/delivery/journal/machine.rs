@@ -52,6 +52,13 @@ pub struct Entry {
     pub by_hand: Vec<Act>,
 }
 
+impl Entry {
+    /// Whether it ended so long ago that a repetition of the event is a new one.
+    pub const fn is_forgotten(&self, now: UnixMillis) -> bool {
+        matches!(self.state, State::Final { .. }) && self.expires <= now
+    }
+}
+
 /// Where an event stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
@@ -142,7 +149,7 @@ pub fn after(now: UnixMillis, duration: Duration) -> UnixMillis {
 
 /// Applies an operation to an entry. `Some` is the entry to store instead; `None` leaves what is there.
 pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> (Option<Entry>, Reply) {
-    let entry = entry.filter(|entry| !(matches!(entry.state, State::Final { .. }) && entry.expires <= asker.now));
+    let entry = entry.filter(|entry| !entry.is_forgotten(asker.now));
     match operation {
         Operation::Claim { give_up } => claim(entry, *give_up, asker),
         Operation::Start { attempt } => change(entry, |entry| match &entry.state {
@@ -211,8 +218,7 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
         None => {
             let expires = after(asker.now, give_up);
             let first_seen = asker.now;
-            let entry =
-                Entry { state: claimed, first_seen, attempts: 0, expires, parked: None, by_hand: Vec::new() };
+            let entry = Entry { state: claimed, first_seen, attempts: 0, expires, parked: None, by_hand: Vec::new() };
             (Some(entry), Reply::Done { attempts: 0 })
         }
         Some(entry) => match &entry.state {

@@ -155,8 +155,7 @@ impl Newest {
     }
 
     pub fn take(&mut self, key: &Key, entry: &Entry) {
-        let forgotten = matches!(entry.state, State::Final { .. }) && entry.expires <= self.now;
-        if forgotten || !self.query.wants(key, entry) {
+        if entry.is_forgotten(self.now) || !self.query.wants(key, entry) {
             return;
         }
         self.kept.push(Reverse(Kept((entry.first_seen, key.clone()), entry.clone())));

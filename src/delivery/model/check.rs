@@ -95,6 +95,7 @@ fn one(action: Action) -> Setting {
         pauses: 1,
         closings: 0,
         beyond: 0,
+        hands: 0,
         memory: false,
         bug: None,
     }
@@ -175,6 +176,31 @@ fn an_effect_later_than_settle_is_the_window_that_is_left() {
     }
 }
 
+#[test]
+fn what_people_decide_breaks_no_promise() {
+    let more = u8::from(long());
+    for on_unknown in POLICIES {
+        for action in [Action::Whatsapp, OPENED, SILENT] {
+            let setting = Setting { on_unknown, hands: 1 + more, tries: 2, faults: 1 + more, ..one(action) };
+            holds(&format!("people, {action:?}, {on_unknown:?}"), &setting);
+        }
+        for action in [Action::Whatsapp, OPENED] {
+            let setting = Setting { on_unknown, hands: 1, tries: 1, crashes: more, ..two(action, action) };
+            holds(&format!("people, two {action:?}, {on_unknown:?}"), &setting);
+        }
+    }
+}
+
+/// A message that is not found and shows later than `delivery.settle` is doubled by the person who reopens its event, and by
+/// nobody else: it is counted as theirs.
+#[test]
+fn only_an_event_that_may_have_been_sent_can_be_doubled_by_a_person() {
+    let setting = Setting { beyond: 1, hands: 1, on_unknown: OnUnknownOutcome::Park, ..one(Action::Whatsapp) };
+    let twice: Broken = |world, _| world.messaged_twice().then_some("messaged twice");
+    assert!(search_for(twice, "reopened, later than settle", &setting).is_some());
+    assert!(search_for(|world, _| world.doubled(), "reopened, later than settle, counted", &setting).is_none());
+}
+
 /// What a journal in memory cannot keep: a restart forgets what was started.
 #[test]
 fn a_journal_that_forgets_can_double_a_message() {
@@ -195,6 +221,8 @@ fn every_seeded_bug_is_found() {
     let conversation = Setting { faults: 1, ..one(OPENED) };
     let unrepeated = Setting { tries: 1, ..conversation.clone() };
     let messages = two(Action::Whatsapp, Action::Whatsapp);
+    let decided = Setting { hands: 1, ..message.clone() };
+    let given_up = Setting { hands: 1, ..unrepeated.clone() };
     for (bug, setting) in [
         (Bug::SendBeforeStart, &message),
         (Bug::ResendWithoutSettling, &message),
@@ -207,6 +235,9 @@ fn every_seeded_bug_is_found() {
         (Bug::RecoverLater, &messages),
         (Bug::AttachWithoutLooking, &conversation),
         (Bug::LeaveHalfMade, &unrepeated),
+        (Bug::ReopenSent, &decided),
+        (Bug::ResolveInFlight, &decided),
+        (Bug::GiveUpAtOnce, &given_up),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting.clone() });
         assert!(found.is_some(), "{bug:?} is not found");

@@ -8,6 +8,7 @@
 mod calls;
 mod check;
 mod deliver;
+mod people;
 mod promises;
 mod schedules;
 mod twilio;
@@ -40,6 +41,8 @@ struct Setting {
     closings: u8,
     /// Effects that show later than anybody waits.
     beyond: u8,
+    /// Decisions of people.
+    hands: u8,
     /// The journal is in memory: it is empty after a start.
     memory: bool,
     bug: Option<Bug>,
@@ -81,4 +84,10 @@ enum Bug {
     /// An event is given up without a look at what it has left.
     LeaveHalfMade,
     AnswerBeforeFinish,
+    /// A person reopens what was sent.
+    ReopenSent,
+    /// A person ends what is in flight.
+    ResolveInFlight,
+    /// A person gives an event up without anybody looking at what it has left.
+    GiveUpAtOnce,
 }

@@ -23,9 +23,9 @@ fn setting() -> impl Strategy<Value = Setting> {
         prop::collection::vec(event(), 1..8),
         prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8),
+        (0..6_u8, 0..6_u8, 0..4_u8, 0..5_u8),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings))| Setting {
+        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings, hands))| Setting {
             events,
             on_unknown,
             numbers,
@@ -35,6 +35,7 @@ fn setting() -> impl Strategy<Value = Setting> {
             pauses,
             closings,
             beyond: 0,
+            hands,
             memory: false,
             bug: None,
         })

@@ -15,7 +15,7 @@ use crate::delivery::{
     outcome::{Final, Outcome, Reason},
 };
 
-const GIVE_UP: Duration = Duration::from_hours(5);
+pub const GIVE_UP: Duration = Duration::from_hours(5);
 pub const REMEMBER: Duration = Duration::from_hours(168);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,6 +33,9 @@ pub struct World {
     pub pauses: u8,
     pub closings: u8,
     pub beyond: u8,
+    pub hands: u8,
+    /// How often a person has reopened an event that may have been sent.
+    pub reopened: Vec<u8>,
     /// A promise that was broken on the way here.
     pub broken: Option<&'static str>,
 }
@@ -76,6 +79,10 @@ pub enum Happening {
     Hours,
     /// The sweep comes to an event.
     Sweep { run: usize, event: usize },
+    /// A person looks what became of an event and says so, or gives up one that waits.
+    Resolve { event: usize },
+    /// A person lets an event be acted on again, and Segment send it again.
+    Reopen { event: usize },
 }
 
 pub fn owner(run: usize) -> Owner {
@@ -96,6 +103,8 @@ impl World {
             pauses: setting.pauses,
             closings: setting.closings,
             beyond: setting.beyond,
+            hands: setting.hands,
+            reopened: vec![0; setting.events.len()],
             broken: None,
         }
     }
@@ -127,6 +136,7 @@ impl World {
                 }
             }
         }
+        self.decisions(setting, all);
         all.extend((0..self.twilio.late.len()).map(|late| Happening::Land { late }));
         // What was taken shows within a settling time, or it is counted as beyond.
         if self.twilio.late.iter().all(|late| late.beyond) {
@@ -200,6 +210,8 @@ impl World {
                 self.now = self.now.max(u32::try_from(expires / i64::try_from(TICK.as_millis()).unwrap()).unwrap());
             }
             Happening::Sweep { run, event } => self.sweep(setting, run, event),
+            Happening::Resolve { event } => self.resolve(setting, event),
+            Happening::Reopen { event } => self.reopen(setting, event),
         }
     }
 
@@ -210,7 +222,8 @@ impl World {
         let before = &self.journal[event];
         let (changed, reply) = machine::apply(before.as_ref(), operation, asker);
         if let Some(changed) = changed {
-            if let Some(Entry { state: State::Final { .. }, .. }) = before {
+            let by_hand = matches!(operation, Operation::Resolve { .. } | Operation::Reopen { .. });
+            if let (Some(Entry { state: State::Final { .. }, .. }), false) = (before, by_hand) {
                 self.broken = Some("what has ended changed");
             }
             self.journal[event] = Some(changed);

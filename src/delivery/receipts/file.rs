@@ -126,11 +126,14 @@ impl ReceiptStore for FileJournal {
     }
 
     async fn message_of(&self, key: &Key) -> Result<Option<String>, JournalError> {
+        Ok(self.record(key).await?.and_then(|record| record.messages.into_keys().next()))
+    }
+
+    async fn record(&self, key: &Key) -> Result<Option<Record>, JournalError> {
         let transaction = self.database().begin_read().map_err(failed)?;
         let records = transaction.open_table(RECORDS).map_err(failed)?;
         let stored = records.get(encode(key).as_slice()).map_err(failed)?;
-        let record: Option<Record> = stored.map(|stored| read(stored.value())).transpose()?;
-        Ok(record.and_then(|record| record.messages.into_keys().next()))
+        stored.map(|stored| read(stored.value())).transpose()
     }
 
     async fn forget_receipts(&self) -> Result<usize, JournalError> {

@@ -77,6 +77,10 @@ impl ReceiptStore for MemoryReceipts {
         Ok(self.lock().records.get(key).and_then(|record| record.messages.keys().next().cloned()))
     }
 
+    async fn record(&self, key: &Key) -> Result<Option<Record>, JournalError> {
+        Ok(self.lock().records.get(key).cloned())
+    }
+
     async fn forget_receipts(&self) -> Result<usize, JournalError> {
         let mut kept = self.lock();
         let (at, before) = (now(), kept.records.len());

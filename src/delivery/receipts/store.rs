@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     progress::{Receipt, Status},
-    record::Expected,
+    record::{Expected, Record},
 };
 use crate::delivery::journal::{JournalError, Key, UnixMillis};
 
@@ -56,6 +56,9 @@ pub trait ReceiptStore: Send + Sync {
 
     /// A message that is known to have been made for this event.
     async fn message_of(&self, key: &Key) -> Result<Option<String>, JournalError>;
+
+    /// What is kept of this event.
+    async fn record(&self, key: &Key) -> Result<Option<Record>, JournalError>;
 
     /// Forgets records whose time is over, a bounded number at a time; gives how many.
     async fn forget_receipts(&self) -> Result<usize, JournalError>;
