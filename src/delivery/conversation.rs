@@ -82,7 +82,7 @@ impl Sending<'_> {
 
     /// Ends an event that is given up for `reason`, and takes away what was half-made for it.
     pub(super) async fn leftover(&mut self, unique_name: &str, reason: Reason) -> Result<Sent, TicketError> {
-        let (mut progress, mut step) = leftover::Progress::begin(reason);
+        let (mut progress, mut step) = leftover::Progress::begin(reason, self.attempt.settle);
         loop {
             step = match step {
                 leftover::Step::Find => progress.found(self.find(unique_name).await),
@@ -94,6 +94,10 @@ impl Sending<'_> {
                 leftover::Step::TakeAway { sid } => {
                     let removed = self.twilio.delete_conversation(&sid).await;
                     progress.taken_away(self.answer("conversation", removed).await)
+                }
+                leftover::Step::FindRemains { after } => {
+                    tokio::time::sleep(after).await;
+                    progress.remains_found(self.find(unique_name).await)
                 }
                 leftover::Step::End(sent) => return Ok(sent),
             };

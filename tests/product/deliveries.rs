@@ -313,7 +313,7 @@ async fn who_is_elsewhere_or_a_page_in_a_browser_reads_nothing_and_decides_nothi
         let text = answer.text().await.unwrap();
         assert!(text.contains("Forbidden") && !text.contains(id(&event)), "{text}");
     }
-    assert_eq!(here.get(url("show")).send().await.unwrap().status(), 405);
+    assert_eq!(here.get(url("show")).send().await.unwrap().status(), 403);
     let large = "x".repeat(2 * 1024 * 1024);
     let large = here.post(url("show")).header("x-engage-operator", "deliveries").json(&large).send().await.unwrap();
     assert_eq!(large.status(), 400);

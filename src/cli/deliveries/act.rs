@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::{
-    Event, Failure, From, Signature,
+    Event, Failure, JournalFlags, Signature,
     show::{Output, print},
 };
 use crate::{
@@ -49,7 +49,7 @@ pub struct Resolve {
     signature: Signature,
 
     #[command(flatten)]
-    from: From,
+    from: JournalFlags,
 
     /// How to print the event afterwards.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -103,7 +103,7 @@ pub struct Retry {
     signature: Signature,
 
     #[command(flatten)]
-    from: From,
+    from: JournalFlags,
 
     /// How to print the event afterwards.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -130,8 +130,8 @@ impl Retry {
             None if delivers => bail!("the gateway did not say what became of the event"),
             None | Some(OutcomeKind::Sent | OutcomeKind::Duplicate | OutcomeKind::Suppressed) => Ok(()),
             Some(outcome) => {
-                let why = reason.iter().chain(&detail).map(|text| format!(": {text}")).collect::<String>();
-                Err(Failure::NotSent(format!("it was not sent; {}{why}", outcome.as_str())).into())
+                let why: Vec<&str> = reason.iter().chain(&detail).map(String::as_str).collect();
+                Err(Failure::NotSent(format!("it was not sent; {}: {}", outcome.as_str(), why.join(": "))).into())
             }
         }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::Args;
 
-use super::{Failure, From};
+use super::{Failure, JournalFlags};
 use crate::{
     api::duration::Period,
     cli::table::{Output, age, print},
@@ -52,7 +52,7 @@ pub struct List {
     after: Option<String>,
 
     #[command(flatten)]
-    from: From,
+    from: JournalFlags,
 
     /// How to print them; `wide` adds SID, attempts, expiry and the detail of the reason.
     #[arg(short, long, value_enum, default_value_t = Output::Table)]

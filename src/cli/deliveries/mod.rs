@@ -24,7 +24,7 @@ use crate::delivery::{
 #[command(after_help = "\
 Reads the journal of a running gateway by its admin port, from the same machine only. In a cluster:
 
-  kubectl -n engage-operator exec deploy/engage-operator-gateway -- engage-operator deliveries list
+  kubectl -n engage-operator exec deploy/engage-operator-gateway -- /engage-operator deliveries list
   kubectl -n engage-operator port-forward deploy/engage-operator-gateway 9090 &
   engage-operator deliveries show marketing/lead-welcome MESSAGE_ID
 
@@ -49,20 +49,30 @@ enum Command {
 impl Deliveries {
     pub fn execute(self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             match self.command {
                 Command::List(list) => list.execute().await,
                 Command::Show(show) => show.execute().await,
                 Command::Resolve(resolve) => resolve.execute().await,
                 Command::Retry(retry) => retry.execute().await,
             }
-        })
+        });
+        match done {
+            // A closed pipe is the reader's business.
+            Err(error) if is_closed_pipe(&error) => Ok(()),
+            done => done,
+        }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 /// Which journal.
 #[derive(Debug, Args)]
-struct From {
+struct JournalFlags {
     /// Admin listener of the running gateway; it has to be reached at 127.0.0.1, localhost or [::1].
     #[arg(long, env = "ENGAGE_ADMIN_URL", value_name = "URL", default_value = "http://127.0.0.1:9090")]
     admin_url: Url,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use clap::{Args, ValueEnum};
 
-use super::{Event, From};
+use super::{Event, JournalFlags};
 use crate::{cli::table::age, delivery::desk::Shown};
 
 /// Show all that is known of one event, and what to do about it.
@@ -14,7 +14,7 @@ pub struct Show {
     event: Event,
 
     #[command(flatten)]
-    from: From,
+    from: JournalFlags,
 
     /// How to print it.
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -73,9 +73,9 @@ fn text(out: &mut impl Write, shown: &Shown) -> std::io::Result<()> {
     }
     for message in messages {
         let status = message.status.map_or("expected", |status| status.as_str());
-        let code = message.error_code.map(|code| format!(", Twilio's error {code}")).unwrap_or_default();
-        let why = message.reason.iter().chain(&message.detail).map(|text| format!(", {text}")).collect::<String>();
-        line("Message", Some(format!("{} {status}{code}{why}", message.sid)));
+        let code = message.error_code.map(|code| format!("Twilio's error {code}"));
+        let said = [Some(format!("{} {status}", message.sid)), code, message.reason.clone(), message.detail.clone()];
+        line("Message", Some(said.into_iter().flatten().collect::<Vec<_>>().join(", ")));
     }
     for act in by_hand {
         let by = act.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use super::From;
+use super::JournalFlags;
 use crate::{
     api::{EngageDestination, ObjectKey},
     delivery::{
@@ -17,8 +17,8 @@ use crate::{
     standalone::state::{StateFolder, uid_of},
 };
 
-/// Time for a question: a list of a journal of millions takes seconds, a delivery up to eight.
-const TIMEOUT: Duration = Duration::from_mins(1);
+/// Time for a question: a list of a journal of millions takes seconds, a delivery up to eight, a removal that is lost `settle`.
+const TIMEOUT: Duration = Duration::from_mins(3);
 
 pub enum Source {
     Gateway { http: reqwest::Client, url: Url },
@@ -28,7 +28,7 @@ pub enum Source {
 /// A question that was not answered, or answered with a refusal.
 pub type Asked<T> = anyhow::Result<Result<T, Refusal>>;
 
-impl From {
+impl JournalFlags {
     pub async fn open(&self) -> anyhow::Result<Source> {
         match (&self.state_dir, &self.journal) {
             (None, None) => Ok(Source::Gateway { http: client()?, url: self.admin_url.clone() }),
@@ -114,12 +114,17 @@ async fn ask<Q: Serialize + Sync, A: DeserializeOwned>(
 ) -> Asked<A> {
     let address = format!("{}/v1/journal/{what}", url.as_str().trim_end_matches('/'));
     let request = http.post(&address).header(local::HEADER, local::HEADER_VALUE).json(question);
-    let response = request.send().await.with_context(|| {
-        format!(
-            "no gateway answers at --admin-url {url}; in a cluster: kubectl port-forward deploy/engage-operator-gateway 9090. \
-             While none runs: --state-dir or --journal"
-        )
-    })?;
+    let response = match request.send().await {
+        Err(error) if error.is_timeout() => {
+            bail!("{address} gave no answer in time; what was asked for goes on: see `deliveries show`")
+        }
+        sent => sent.with_context(|| {
+            format!(
+                "no gateway answers at --admin-url {url}; in a cluster: kubectl port-forward deploy/engage-operator-gateway 9090. \
+                 While none runs: --state-dir or --journal"
+            )
+        })?,
+    };
     let status = response.status();
     let body = response.bytes().await.with_context(|| format!("the answer of {address} broke off"))?;
     if status.is_success() {

@@ -234,7 +234,7 @@ fn page(database: &Database, query: Query) -> Result<Page, JournalError> {
         let range = from.as_slice()..to.as_slice();
         if only_unended {
             for row in unended.range(range).map_err(failed)? {
-                let (key, ()) = row.map(|(key, _)| (key, ())).map_err(failed)?;
+                let (key, _) = row.map_err(failed)?;
                 if let Some(entry) = entries.get(key.value()).map_err(failed)? {
                     take(key.value(), entry.value());
                 }

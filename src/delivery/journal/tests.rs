@@ -135,3 +135,119 @@ async fn reopened(path: &std::path::Path) -> FileJournal {
     }
     panic!("the journal stayed locked");
 }
+
+async fn ended(journal: &Arc<dyn Journal>, message_id: &str, outcome: Final) {
+    granted(claim(journal, message_id).await).finish(outcome).await.unwrap();
+}
+
+fn rejected() -> Final {
+    Final::Rejected { reason: Reason::new("NoPhone", "none") }
+}
+
+fn all(most: usize) -> Query {
+    let standings = page::Standing::ALL.into();
+    Query { destinations: None, standings, reasons: [].into(), since: None, before: None, most }
+}
+
+fn ids(page: &Page) -> Vec<&str> {
+    page.entries.iter().map(|(key, _)| key.message_id.as_str()).collect()
+}
+
+#[tokio::test]
+async fn pages_are_the_newest_first_and_go_on_where_the_last_one_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        for id in ["m1", "m2", "m3", "m4", "m5"] {
+            ended(&journal, id, rejected()).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let first = journal.page(all(2)).await.unwrap();
+        assert_eq!((ids(&first), first.more), (vec!["m5", "m4"], true));
+        // What comes meanwhile is on none of the later pages.
+        ended(&journal, "m6", rejected()).await;
+        let before = first.entries.last().map(|(key, entry)| (entry.first_seen, key.clone()));
+        let rest = journal.page(Query { before, ..all(9) }).await.unwrap();
+        assert_eq!((ids(&rest), rest.more), (vec!["m3", "m2", "m1"], false));
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_what_is_asked_for_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        ended(&journal, "rejected", rejected()).await;
+        ended(&journal, "sent", sent("SM1")).await;
+        granted(claim(&journal, "open").await).release(Reason::new("Throttled", "")).await.unwrap();
+        let mut started = granted(claim(&journal, "started").await);
+        started.start(attempt()).await.unwrap();
+        let forgotten = Ticket::claim(&journal, key("forgotten"), HOUR, Duration::ZERO).await.unwrap();
+        granted(forgotten).finish(rejected()).await.unwrap();
+        let other = Key { destination: "uid2".into(), ..key("other") };
+        granted(Ticket::claim(&journal, other, HOUR, HOUR).await.unwrap()).finish(rejected()).await.unwrap();
+        let found = async |query: Query| {
+            let page = journal.page(query).await.unwrap();
+            let mut found = ids(&page);
+            found.sort_unstable();
+            found.join(" ")
+        };
+        let of = |standings: &[page::Standing]| Query { standings: standings.iter().copied().collect(), ..all(9) };
+        assert_eq!(found(all(9)).await, "open other rejected sent started");
+        assert_eq!(found(of(&[page::Standing::Open, page::Standing::Started])).await, "open started");
+        assert_eq!(found(of(&[page::Standing::Rejected])).await, "other rejected");
+        assert_eq!(
+            found(Query { destinations: Some(["uid".into()].into()), ..of(&[page::Standing::Rejected]) }).await,
+            "rejected"
+        );
+        assert_eq!(found(Query { reasons: ["Throttled".into()].into(), ..all(9) }).await, "open");
+        assert_eq!(found(Query { since: Some(now() + 60_000), ..all(9) }).await, "");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_reopens_waits_like_any_other_and_what_they_resolve_has_its_sid() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        ended(&journal, "m1", rejected()).await;
+        let reopen = Operation::Reopen { may_double: false, give_up: HOUR, by: By::default() };
+        assert_eq!(journal.apply(key("m1"), reopen).await.unwrap(), Reply::Done { attempts: 0 });
+        assert_eq!(journal.unended().await.unwrap(), [key("m1")]);
+        ended(&journal, "m1", Final::Unknown { reason: Reason::new("OutcomeUnknown", "") }).await;
+        let resolve = Operation::Resolve { outcome: sent("SM9"), remember: Duration::ZERO, by: By::default() };
+        journal.apply(key("m1"), resolve).await.unwrap();
+        assert_eq!(journal.attributed_to("SM9").await.unwrap(), Some(key("m1")));
+        assert!(journal.unended().await.unwrap().is_empty());
+        // It was recorded three times, and is forgotten by the last.
+        assert_eq!(journal.forget_expired().await.unwrap(), 1);
+        assert_eq!(journal.find(&key("m1")).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+#[ignore = "a measurement: how long a page of a large journal takes, and in how much memory"]
+async fn a_page_of_a_million() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal: Arc<dyn Journal> = Arc::new(FileJournal::open(&folder.path().join("journal.redb")).unwrap());
+    let events: Vec<u32> = (0..1_000_000).collect();
+    for group in events.chunks(2_000) {
+        let ends = group.iter().map(|n| {
+            let (journal, id) = (&journal, format!("personas_{n:032}"));
+            async move {
+                let outcome = if n % 1_000 == 0 { rejected() } else { sent(&format!("SM{n:032}")) };
+                ended(journal, &id, outcome).await;
+            }
+        });
+        futures::future::join_all(ends).await;
+    }
+    let resident = || {
+        std::fs::read_to_string("/proc/self/status")
+            .unwrap()
+            .lines()
+            .find(|line| line.starts_with("VmHWM"))
+            .unwrap()
+            .to_owned()
+    };
+    let before = resident();
+    let begin = std::time::Instant::now();
+    let found = journal.page(Query { standings: [page::Standing::Rejected].into(), ..all(100) }).await.unwrap();
+    println!("{} of a million in {:?}; {before} before, {} after", found.entries.len(), begin.elapsed(), resident());
+}

@@ -226,8 +226,13 @@ impl World {
             },
             leftover::Step::TakeAway { sid } => {
                 let answer = self.call(setting, run, event, Effect::Delete { conversation: index(&sid) }, weather);
+                if let (Some(Bug::GiveBackRemoval), Answer::Lost(lost)) = (setting.bug, &answer) {
+                    return leftover::Step::End(lost.clone().into());
+                }
                 progress.taken_away(read(answer, |_| Some(())))
             }
+            leftover::Step::FindRemains { .. } if refused => progress.remains_found(mendable()),
+            leftover::Step::FindRemains { .. } => progress.remains_found(Answer::Done(self.find(event))),
             end @ leftover::Step::End(_) => end,
         }
     }

@@ -222,6 +222,7 @@ fn every_seeded_bug_is_found() {
     let unrepeated = Setting { tries: 1, ..conversation.clone() };
     let messages = two(Action::Whatsapp, Action::Whatsapp);
     let decided = Setting { hands: 1, ..message.clone() };
+    let repeated = Setting { hands: 1, tries: 2, faults: 1, ..one(SILENT) };
     let given_up = Setting { hands: 1, ..unrepeated.clone() };
     for (bug, setting) in [
         (Bug::SendBeforeStart, &message),
@@ -238,6 +239,7 @@ fn every_seeded_bug_is_found() {
         (Bug::ReopenSent, &decided),
         (Bug::ResolveInFlight, &decided),
         (Bug::GiveUpAtOnce, &given_up),
+        (Bug::GiveBackRemoval, &repeated),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting.clone() });
         assert!(found.is_some(), "{bug:?} is not found");

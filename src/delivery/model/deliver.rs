@@ -88,7 +88,7 @@ impl Delivery {
     }
 
     pub fn leftover(reason: Reason) -> Self {
-        let (progress, step) = leftover::Progress::begin(reason);
+        let (progress, step) = leftover::Progress::begin(reason, TICK);
         Self { work: Work::Leftover(progress, step), due: 0, attempts: 0, asked: false }
     }
 
@@ -116,7 +116,9 @@ impl World {
             }
             Work::Settling { .. } => look = true,
             Work::Leftover(_, step) => match step {
-                leftover::Step::Find | leftover::Step::FindCompletion => look = true,
+                leftover::Step::Find | leftover::Step::FindCompletion | leftover::Step::FindRemains { .. } => {
+                    look = true
+                }
                 leftover::Step::TakeAway { .. } => call = true,
                 leftover::Step::Start | leftover::Step::End(_) => {}
             },
@@ -272,6 +274,9 @@ impl World {
                     return;
                 }
                 other => {
+                    if let Work::Leftover(_, leftover::Step::FindRemains { after }) = &other {
+                        delivery.due = self.now + ticks(*after);
+                    }
                     delivery.work = other;
                     return;
                 }

@@ -90,4 +90,6 @@ enum Bug {
     ResolveInFlight,
     /// A person gives an event up without anybody looking at what it has left.
     GiveUpAtOnce,
+    /// An event is given back while what was asked to be removed may still be.
+    GiveBackRemoval,
 }

@@ -1,9 +1,10 @@
 //! The steps of giving up an event that may have left a conversation half-made: what is complete was sent after all, the rest is
 //! taken away.
 
+use std::time::Duration;
+
 use super::{Answer, Sent, conversation::Found};
-use crate::delivery::outcome::Reason;
-use crate::twilio::sid::ConversationSid;
+use crate::{api::reasons::event as reason, delivery::outcome::Reason, twilio::sid::ConversationSid};
 
 /// What to do next; each is answered by the method that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,6 +19,10 @@ pub enum Step {
     TakeAway {
         sid: ConversationSid,
     },
+    /// Look whether it is still there: `remains_found`. `after` is a pause before it.
+    FindRemains {
+        after: Duration,
+    },
     End(Sent),
 }
 
@@ -26,12 +31,14 @@ pub enum Step {
 pub struct Progress {
     /// Why the event is given up.
     reason: Reason,
+    /// How long a removal whose answer was lost may take to show.
+    settle: Duration,
     conversation: Option<Found>,
 }
 
 impl Progress {
-    pub const fn begin(reason: Reason) -> (Self, Step) {
-        (Self { reason, conversation: None }, Step::Find)
+    pub const fn begin(reason: Reason, settle: Duration) -> (Self, Step) {
+        (Self { reason, settle, conversation: None }, Step::Find)
     }
 
     fn given_up(&self) -> Step {
@@ -62,9 +69,23 @@ impl Progress {
         self.conversation.as_ref().map_or(Step::Find, |found| Step::TakeAway { sid: found.sid.clone() })
     }
 
+    /// What was asked to be removed is not given back before that has settled: the event could come again, and what is made whole
+    /// for it be removed.
     pub fn taken_away(&self, answer: Answer<()>) -> Step {
+        match answer {
+            Answer::Done(()) => self.given_up(),
+            Answer::Refused(fault) => Step::End(fault.into()),
+            Answer::Lost(_) => Step::FindRemains { after: self.settle },
+        }
+    }
+
+    pub fn remains_found(&self, answer: Answer<Option<Found>>) -> Step {
         match answer.or_put_off() {
-            Ok(()) => self.given_up(),
+            Ok(None) => self.given_up(),
+            Ok(Some(_)) => {
+                let detail = "a half-made conversation could not be taken away";
+                Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, detail))
+            }
             Err(sent) => Step::End(sent),
         }
     }
