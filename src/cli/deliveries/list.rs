@@ -35,7 +35,7 @@ pub struct List {
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
     outcome: Vec<Standing>,
 
-    /// Only those with this reason, such as OutcomeUnknown or NoPhone.
+    /// Only those with this reason, such as `OutcomeUnknown` or `NoPhone`.
     #[arg(long, value_name = "REASON", value_delimiter = ',')]
     reason: Vec<String>,
 

@@ -73,7 +73,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 /// Which journal.
 #[derive(Debug, Args)]
 struct JournalFlags {
-    /// Admin listener of the running gateway; it has to be reached at 127.0.0.1, localhost or [::1].
+    /// Admin listener of the running gateway; it has to be reached at 127.0.0.1 or localhost.
     #[arg(long, env = "ENGAGE_ADMIN_URL", value_name = "URL", default_value = "http://127.0.0.1:9090")]
     admin_url: Url,
 

@@ -72,8 +72,8 @@ pub struct Listed {
 impl Desk {
     pub async fn list(&self, list: &List) -> Result<Listed, Refusal> {
         let page = self.journal.page(self.query(list)?).await?;
-        let last = page.entries.last().filter(|_| page.more);
-        let after = last.map(|(key, entry)| place_to_text(&(entry.first_seen, key.clone())));
+        let oldest = page.entries.last().filter(|_| page.more);
+        let after = oldest.map(|(key, entry)| place_to_text(&(entry.first_seen, key.clone())));
         let deliveries = page.entries.iter().map(|(key, entry)| self.row(key, entry)).collect();
         Ok(Listed { deliveries, after })
     }
