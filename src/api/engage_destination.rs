@@ -273,6 +273,16 @@ pub struct Delivery {
     /// `unknown` for a person to decide. Default: Resend.
     #[serde(default)]
     pub on_unknown_outcome: OnUnknownOutcome,
+    /// What becomes of further events of one entry into an audience or a journey step: Segment sends one for each identifier
+    /// of a profile that has several of a type. `Skip` acts on one of them and answers the others `duplicate`; `Send` acts on
+    /// each. Default: Skip.
+    #[serde(default)]
+    pub on_same_entry: OnSameEntry,
+    /// Events about the same user or recipient and the same audience, computed trait or journey step that are less than this
+    /// apart, by their `timestamp`, tell of one entry. Only where the event does not name the passage through a journey
+    /// (`epoch_id`), by which entries are told apart exactly. Default: 60s.
+    #[serde(default = "Delivery::default_entry_cool_down")]
+    pub entry_cool_down: Period,
 }
 
 impl Delivery {
@@ -291,6 +301,10 @@ impl Delivery {
     const fn default_settle() -> Period {
         Period::seconds(60)
     }
+
+    const fn default_entry_cool_down() -> Period {
+        Period::seconds(60)
+    }
 }
 
 impl Default for Delivery {
@@ -301,6 +315,8 @@ impl Default for Delivery {
             dedupe_window: Self::default_dedupe_window(),
             settle: Self::default_settle(),
             on_unknown_outcome: OnUnknownOutcome::default(),
+            on_same_entry: OnSameEntry::default(),
+            entry_cool_down: Self::default_entry_cool_down(),
         }
     }
 }
@@ -320,6 +336,14 @@ pub enum OnUnknownOutcome {
     #[default]
     Resend,
     Park,
+}
+
+/// What becomes of further events of one entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnSameEntry {
+    #[default]
+    Skip,
+    Send,
 }
 
 /// Whether failed checks stop the destination.

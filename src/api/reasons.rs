@@ -68,6 +68,9 @@ pub mod event {
     pub const CONVERSATION_ACTIVE: &str = "ConversationActive";
     pub const OWN_OUTCOME: &str = "OwnOutcome";
 
+    // duplicate
+    pub const SAME_ENTRY: &str = "SameEntry";
+
     // rejected
     pub const MALFORMED_EVENT: &str = "MalformedEvent";
     pub const NO_USER: &str = "NoUser";
@@ -86,6 +89,7 @@ pub mod event {
 
     // retry
     pub const IN_FLIGHT: &str = "InFlight";
+    pub const ENTRY_IN_FLIGHT: &str = "EntryInFlight";
     pub const RECIPIENT_BUSY: &str = "RecipientBusy";
     pub const STILL_SENDING: &str = "StillSending";
     pub const NOT_ATTEMPTED: &str = "NotAttempted";

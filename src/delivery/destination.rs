@@ -11,7 +11,7 @@ use crate::{
         EngageDestinationSpec,
         admission::Rejection,
         engage_destination::{
-            Conversation, Delivery, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
+            Conversation, Delivery, OnSameEntry, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
         },
         references::{OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
@@ -104,6 +104,8 @@ pub struct Limits {
     pub dedupe_window: Duration,
     pub settle: Duration,
     pub on_unknown: OnUnknownOutcome,
+    /// How near to each other events tell of one entry, of which one is acted on; absent: each is.
+    pub entry_cool_down: Option<Duration>,
 }
 
 impl Destination {
@@ -196,13 +198,15 @@ impl Problems {
 }
 
 fn limits(delivery: &Delivery) -> Limits {
-    let Delivery { rate, max_age, dedupe_window, settle, on_unknown_outcome } = delivery;
+    let Delivery { rate, max_age, dedupe_window, settle, on_unknown_outcome, on_same_entry, entry_cool_down } =
+        delivery;
     Limits {
         rate: u32::try_from(*rate).unwrap_or(1).max(1),
         max_age: max_age.as_duration(),
         dedupe_window: dedupe_window.as_duration(),
         settle: settle.as_duration(),
         on_unknown: *on_unknown_outcome,
+        entry_cool_down: (*on_same_entry == OnSameEntry::Skip).then(|| entry_cool_down.as_duration()),
     }
 }
 

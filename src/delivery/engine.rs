@@ -1,4 +1,4 @@
-//! One event from its bytes to its outcome: `select → claim → enrich → plan → pace → start → send → record`.
+//! One event from its bytes to its outcome: `select → claim → enrich → plan → enroll → pace → start → send → record`.
 //!
 //! What always holds: nothing leaves for Twilio before a start is recorded; a delivery outlives the request that brought it;
 //! whatever ends a delivery, a panic included, leaves the journal in a state that the next one can go on from.
@@ -206,7 +206,7 @@ impl Engine {
         self.send(route, event, &credentials.twilio, ticket, delivery).await
     }
 
-    /// `pace → start → send → record` for what was planned; the first three are the action's.
+    /// `enroll → pace → start → send → record` for what was planned; pacing, starting and sending are the action's.
     async fn send(
         self: &Arc<Self>,
         route: &Arc<Route>,
@@ -220,6 +220,9 @@ impl Engine {
             let outcome = Outcome::retry(reason::RECIPIENT_BUSY, "another delivery to the same customer is under way");
             return settle_ticket(ticket, outcome).await;
         };
+        if let Some(outcome) = self.enroll(route, event, delivery.recipient(), &ticket).await {
+            return settle_ticket(ticket, outcome).await;
+        }
         let limits = route.destination.limits;
         let attempt = Attempt {
             at: super::journal::now(),
@@ -331,7 +334,7 @@ fn ticket_failed(error: &TicketError) -> Outcome {
     }
 }
 
-fn journal_failed(error: &JournalError) -> Outcome {
+pub(super) fn journal_failed(error: &JournalError) -> Outcome {
     let word = if matches!(error, JournalError::Full(_)) { reason::JOURNAL_FULL } else { reason::JOURNAL_FAILED };
     Outcome::Retry(Reason::new(word, error.to_string()))
 }
@@ -342,7 +345,8 @@ fn log(route: &Route, event: &Event, outcome: &Outcome) {
     let sid = outcome.sid().unwrap_or_default();
     let outcome_word = outcome.kind().as_str();
     match outcome {
-        Outcome::Final(Final::Sent { .. } | Final::Suppressed { .. }) | Outcome::Duplicate(_) => {
+        Outcome::Final(Final::Sent { .. } | Final::Suppressed { .. } | Final::Duplicate { .. })
+        | Outcome::Duplicate(_) => {
             tracing::info!(destination = %route.key, message_id = %event.message_id, outcome = outcome_word, sid, reason = word, detail, "event");
         }
         Outcome::Final(Final::Rejected { .. } | Final::Unknown { .. }) | Outcome::Retry(_) => {

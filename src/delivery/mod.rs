@@ -10,6 +10,7 @@ pub mod credentials;
 pub mod destination;
 pub mod engine;
 mod enrich;
+mod enrollment;
 pub mod fault;
 pub mod journal;
 mod lenient;

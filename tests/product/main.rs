@@ -8,6 +8,7 @@ mod batches;
 mod cluster;
 mod conversation;
 mod documentation;
+mod entries;
 mod event_forms;
 mod harness;
 mod kill;

@@ -19,7 +19,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
-    delivery::outcome::{Final, Reason},
+    delivery::{
+        journal::enrollment::Place,
+        outcome::{Final, Reason},
+    },
     twilio::{E164, sid::MessagingServiceSid},
 };
 
@@ -39,6 +42,9 @@ pub struct Entry {
     pub attempts: u32,
     /// When an entry that waits is given up, or a final one forgotten.
     pub expires: UnixMillis,
+    /// What it has enrolled; forgotten with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enrolled: Vec<Place>,
 }
 
 /// Where an event stands.
@@ -150,16 +156,11 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
             _ => None,
         }),
         Operation::Adopt => match entry {
-            Some(Entry { state: State::Started { owner, attempt }, first_seen, attempts, expires })
+            Some(entry @ Entry { state: State::Started { owner, attempt }, .. })
                 if owner == asker.owner || asker.alone =>
             {
-                let entry = Entry {
-                    state: State::Started { owner: asker.owner.clone(), attempt: attempt.clone() },
-                    first_seen: *first_seen,
-                    attempts: *attempts,
-                    expires: *expires,
-                };
-                (Some(entry), Reply::Adopted(attempt.clone()))
+                let state = State::Started { owner: asker.owner.clone(), attempt: attempt.clone() };
+                (Some(Entry { state, ..entry.clone() }), Reply::Adopted(attempt.clone()))
             }
             _ => (None, Reply::Lost),
         },
@@ -191,7 +192,7 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
     match entry {
         None => {
             let expires = after(asker.now, give_up);
-            let entry = Entry { state: claimed, first_seen: asker.now, attempts: 0, expires };
+            let entry = Entry { state: claimed, first_seen: asker.now, attempts: 0, expires, enrolled: Vec::new() };
             (Some(entry), Reply::Done { attempts: 0 })
         }
         Some(entry) => match &entry.state {
@@ -206,7 +207,7 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
 }
 
 fn ended(entry: &Entry, outcome: Final, expires: UnixMillis) -> Entry {
-    Entry { state: State::Final { outcome }, first_seen: entry.first_seen, attempts: entry.attempts, expires }
+    Entry { state: State::Final { outcome }, expires, ..entry.clone() }
 }
 
 fn change(entry: Option<&Entry>, to: impl FnOnce(&Entry) -> Option<Entry>) -> (Option<Entry>, Reply) {

@@ -3,6 +3,7 @@
 //! The rules are in [`machine`]; an engine stores entries and applies one operation at a time to each. `file` survives the
 //! end of the process at any instruction, `memory` does not and has to be asked for.
 
+pub mod enrollment;
 pub mod file;
 pub mod machine;
 pub mod memory;
@@ -24,6 +25,7 @@ use crate::{
     },
     segment::MessageId,
 };
+pub use enrollment::{Enrolled, Enrollment};
 pub use machine::{AfterAbsence, Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis};
 
 /// One event at one destination.
@@ -61,6 +63,10 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Applies `operation` to the entry of `key` by the rules of [`machine::apply`]. When it returns, a start or a finish is
     /// as durable as the engine makes anything.
     async fn apply(&self, key: Key, operation: Operation) -> Result<Reply, JournalError>;
+
+    /// Enrols the event of `key`, which whoever asks has claimed, by the rules of [`enrollment::enroll`]. All of its places are
+    /// taken or none.
+    async fn enroll(&self, key: &Key, enrollment: Enrollment) -> Result<Enrolled, JournalError>;
 
     /// The entry of `key`, if there is one.
     async fn find(&self, key: &Key) -> Result<Option<Entry>, JournalError>;

@@ -95,6 +95,7 @@ fn one(action: Action) -> Setting {
         pauses: 1,
         closings: 0,
         beyond: 0,
+        one_entry: false,
         memory: false,
         bug: None,
     }
@@ -154,6 +155,20 @@ fn two_events_of_two_customers_do_not_disturb_each_other() {
     }
 }
 
+#[test]
+fn of_the_events_of_one_entry_one_is_acted_on() {
+    for on_unknown in POLICIES {
+        for (action, customers) in [(Action::Whatsapp, 1), (Action::Whatsapp, 2), (OPENED, 1), (OPENED, 2)] {
+            let mut setting = Setting { on_unknown, one_entry: true, ..two(action, action) };
+            setting.events[1].customer = customers - 1;
+            if long() && action == Action::Whatsapp {
+                setting = Setting { tries: 3, faults: 2, ..setting };
+            }
+            holds(&format!("one entry, {action:?}, by {customers} numbers, {on_unknown:?}"), &setting);
+        }
+    }
+}
+
 /// What is promised stands on nothing showing later than `delivery.settle`. This is what becomes of it when something does.
 #[test]
 fn an_effect_later_than_settle_is_the_window_that_is_left() {
@@ -170,7 +185,7 @@ fn an_effect_later_than_settle_is_the_window_that_is_left() {
     ] {
         let setting = Setting { beyond: 1, on_unknown, ..one(action) };
         let name = format!("later than settle, {action:?}, {on_unknown:?}");
-        assert_eq!(search_for(|world, _| world.doubled(), &name, &setting).is_some(), doubled, "{name}");
+        assert_eq!(search_for(World::doubled, &name, &setting).is_some(), doubled, "{name}");
         assert_eq!(search(&name, &setting).is_some(), anything, "{name}");
     }
 }
@@ -182,7 +197,7 @@ fn a_journal_that_forgets_can_double_a_message() {
         for (action, doubled) in [(Action::Whatsapp, true), (OPENED, true), (SILENT, false)] {
             let setting = Setting { memory: true, on_unknown, ..one(action) };
             let name = format!("memory, {action:?}, {on_unknown:?}");
-            assert_eq!(search_for(|world, _| world.doubled(), &name, &setting).is_some(), doubled, "{name}");
+            assert_eq!(search_for(World::doubled, &name, &setting).is_some(), doubled, "{name}");
             let unharmed = Setting { crashes: 0, ..setting };
             holds(&format!("{name}, no restart"), &unharmed);
         }
@@ -195,6 +210,7 @@ fn every_seeded_bug_is_found() {
     let conversation = Setting { faults: 1, ..one(OPENED) };
     let unrepeated = Setting { tries: 1, ..conversation.clone() };
     let messages = two(Action::Whatsapp, Action::Whatsapp);
+    let entry = Setting { one_entry: true, ..messages.clone() };
     for (bug, setting) in [
         (Bug::SendBeforeStart, &message),
         (Bug::ResendWithoutSettling, &message),
@@ -205,6 +221,9 @@ fn every_seeded_bug_is_found() {
         (Bug::ForgetTurn, &messages),
         (Bug::ForgetAttribution, &messages),
         (Bug::RecoverLater, &messages),
+        (Bug::ForgetEntry, &entry),
+        (Bug::PassByUnended, &entry),
+        (Bug::HoldForNothing, &entry),
         (Bug::AttachWithoutLooking, &conversation),
         (Bug::LeaveHalfMade, &unrepeated),
     ] {

@@ -187,7 +187,10 @@ impl World {
         delivery.work = match delivery.work {
             Work::Turn if self.turn_is_free(setting, run, event) => {
                 self.take_turn(setting, run, event);
-                begin(setting, event, delivery.attempts)
+                match self.enroll(setting, run, event, delivery.attempts) {
+                    None => begin(setting, event, delivery.attempts),
+                    Some(outcome) => Work::Record(outcome),
+                }
             }
             Work::Turn => Work::Record(Outcome::retry(reason::RECIPIENT_BUSY, "")),
             Work::Whatsapp(mut progress, step) => {

@@ -40,6 +40,8 @@ struct Setting {
     closings: u8,
     /// Effects that show later than anybody waits.
     beyond: u8,
+    /// All events are of one entry into an audience or a journey step.
+    one_entry: bool,
     /// The journal is in memory: it is empty after a start.
     memory: bool,
     bug: Option<Bug>,
@@ -81,4 +83,10 @@ enum Bug {
     /// An event is given up without a look at what it has left.
     LeaveHalfMade,
     AnswerBeforeFinish,
+    /// Nobody asks whether another event of the same entry is under way.
+    ForgetEntry,
+    /// Another event of the same entry is only waited for while it is in somebody's hands.
+    PassByUnended,
+    /// An event that came to nothing holds back the others of its entry.
+    HoldForNothing,
 }

@@ -16,7 +16,7 @@ use crate::{
 impl World {
     /// The first promise that does not hold.
     pub fn broken_promise(&self, setting: &Setting) -> Option<&'static str> {
-        self.broken.or_else(|| self.doubled()).or_else(|| {
+        self.broken.or_else(|| self.doubled(setting)).or_else(|| {
             let mut next = Vec::new();
             self.happenings(setting, &mut next);
             if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
@@ -28,8 +28,13 @@ impl World {
     }
 
     /// Never two effects of one event that the customer sees.
-    pub fn doubled(&self) -> Option<&'static str> {
+    pub fn doubled(&self, setting: &Setting) -> Option<&'static str> {
         let twice = (0..self.journal.len()).any(|event| self.twilio.messaged(event) > 1);
+        // Of an entry, too: whoever is messaged for one of its events is not for another.
+        let of_entry: usize = (0..self.journal.len()).map(|event| self.twilio.messaged(event)).sum();
+        if setting.one_entry && of_entry > 1 {
+            return Some("a customer was messaged twice for one entry");
+        }
         let in_twice = self.twilio.conversations.iter().any(|found| found.numbers.len() > 1);
         if twice {
             Some("a customer was messaged twice for one event")
@@ -56,10 +61,10 @@ impl World {
             match (outcome, effects) {
                 (Final::Sent { .. }, 1)
                 | (Final::Unknown { .. }, _)
-                | (Final::Suppressed { .. } | Final::Rejected { .. }, 0) => {}
+                | (Final::Suppressed { .. } | Final::Duplicate { .. } | Final::Rejected { .. }, 0) => {}
                 (Final::Sent { .. }, 0) => return Some("an event counts as sent and was not"),
                 (_, 2..) => return Some("one event had two effects"),
-                (Final::Suppressed { .. } | Final::Rejected { .. }, _) => {
+                (Final::Suppressed { .. } | Final::Duplicate { .. } | Final::Rejected { .. }, _) => {
                     return Some("an event counts as not sent and was");
                 }
             }
@@ -76,10 +81,21 @@ impl World {
                     return Some("a conversation is left of an event that was not sent");
                 }
             }
+            if matches!(outcome, Final::Duplicate { .. }) && !self.was_acted_on() {
+                return Some("an event was left to another of its entry, and none was acted on");
+            }
             if matches!(outcome, Final::Unknown { .. }) && setting.on_unknown == OnUnknownOutcome::Resend {
                 return Some("an event ends as unknown where it should be sent again");
             }
         }
         None
+    }
+
+    /// Whether an event was, or may have been.
+    fn was_acted_on(&self) -> bool {
+        self.journal
+            .iter()
+            .flatten()
+            .any(|entry| matches!(entry.state, State::Final { outcome: Final::Sent { .. } | Final::Unknown { .. } }))
     }
 }

@@ -23,20 +23,23 @@ fn setting() -> impl Strategy<Value = Setting> {
         prop::collection::vec(event(), 1..8),
         prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8),
+        (0..6_u8, 0..6_u8, 0..4_u8, any::<bool>()),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings))| Setting {
-            events,
-            on_unknown,
-            numbers,
-            tries,
-            faults,
-            crashes,
-            pauses,
-            closings,
-            beyond: 0,
-            memory: false,
-            bug: None,
+        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings, one_entry))| {
+            Setting {
+                events,
+                on_unknown,
+                numbers,
+                tries,
+                faults,
+                crashes,
+                pauses,
+                closings,
+                beyond: 0,
+                one_entry,
+                memory: false,
+                bug: None,
+            }
         })
 }
 
@@ -73,7 +76,7 @@ fn run(setting: &Setting, schedule: &[u16]) -> Result<(), TestCaseError> {
         past.push(happening);
         world.happen(setting, happening);
         prop_assert!(lost(&world).is_none(), "an event is neither ended nor in flight, after {:?}", past);
-        prop_assert_eq!(world.broken.or_else(|| world.doubled()), None, "after {:?}", past);
+        prop_assert_eq!(world.broken.or_else(|| world.doubled(setting)), None, "after {:?}", past);
     }
     prop_assert_eq!(world.broken_promise(setting), None, "after {:?}", past);
     Ok(())

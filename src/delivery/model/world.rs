@@ -9,7 +9,7 @@ use super::{
 };
 use crate::delivery::{
     journal::{
-        Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis,
+        Attempt, Enrolled, Entry, Operation, Owner, Reply, State, Trace, UnixMillis, enrollment,
         machine::{self, Asker},
     },
     outcome::{Final, Outcome, Reason},
@@ -23,6 +23,8 @@ pub struct World {
     pub now: Tick,
     /// By event, like everything else that is a list of one thing for each.
     pub journal: Vec<Option<Entry>>,
+    /// Events that are enrolled for their entry.
+    pub enrolled: Vec<bool>,
     /// The runs of the process so far.
     pub runs: Vec<Run>,
     pub twilio: Twilio,
@@ -88,6 +90,7 @@ impl World {
         Self {
             now: 0,
             journal: vec![None; setting.events.len()],
+            enrolled: vec![false; setting.events.len()],
             runs: vec![Run::new(setting)],
             twilio: Twilio::default(),
             segment: vec![segment; setting.events.len()],
@@ -218,11 +221,41 @@ impl World {
         reply
     }
 
+    /// Enrols an event for its entry, by the rules of the journal. What it ends with where another is acted on.
+    pub fn enroll(&mut self, setting: &Setting, run: usize, event: usize, attempts: u32) -> Option<Outcome> {
+        if !setting.one_entry || attempts > 0 || setting.bug == Some(Bug::ForgetEntry) {
+            return None;
+        }
+        let owner = owner(run);
+        let asker = Asker { owner: &owner, now: self.millis(), alone: true };
+        let others = (0..self.journal.len()).filter(|other| *other != event && self.enrolled[*other]);
+        let others = others.filter_map(|other| Some((other, self.journal[other].as_ref()?)));
+        let enrolled = match setting.bug {
+            Some(Bug::PassByUnended) => {
+                enrollment::enroll(others.filter(|(_, entry)| !matches!(entry.state, State::Open { .. })), asker)
+            }
+            Some(Bug::HoldForNothing) => match others.clone().find(|(_, entry)| is_for_nothing(entry)) {
+                Some((by, _)) => Enrolled::Ended { by, outcome: Final::Sent { sid: String::new() } },
+                None => enrollment::enroll(others, asker),
+            },
+            _ => enrollment::enroll(others, asker),
+        };
+        match enrolled {
+            Enrolled::Held => {
+                self.enrolled[event] = true;
+                None
+            }
+            Enrolled::Busy(_) => Some(Outcome::retry("EntryInFlight", "")),
+            Enrolled::Ended { .. } => Some(Outcome::Final(Final::Duplicate { reason: Reason::new("SameEntry", "") })),
+        }
+    }
+
     fn start(&mut self, setting: &Setting) {
         let run = self.runs.len();
         self.runs.push(Run::new(setting));
         if setting.memory {
             self.journal.fill(None);
+            self.enrolled.fill(false);
         }
         for event in 0..setting.events.len() {
             if setting.bug == Some(Bug::TakeOverStarted) {
@@ -314,6 +347,10 @@ impl World {
     pub fn attempt(&self, setting: &Setting, event: usize) -> Attempt {
         Attempt { at: self.millis(), settle: TICK, on_unknown: setting.on_unknown, trace: trace(setting, event) }
     }
+}
+
+fn is_for_nothing(entry: &Entry) -> bool {
+    matches!(entry.state, State::Final { outcome: Final::Rejected { .. } | Final::Suppressed { .. } })
 }
 
 /// By what an attempt of this event is known.
