@@ -51,7 +51,9 @@ pub(super) async fn observe(
 ) -> Result<Observed, ObserveError> {
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
-        Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+        Trace::Conversation { unique_name, event, opening } => {
+            conversation(twilio, ticket, unique_name, event, *opening).await
+        }
     }
 }
 
@@ -86,6 +88,7 @@ async fn message(
 /// The conversation with its last step done: the opening message if there is one, else the customer in it.
 async fn conversation(
     twilio: &TwilioClient,
+    ticket: &Ticket,
     unique_name: &str,
     event: &str,
     opening: bool,
@@ -96,7 +99,8 @@ async fn conversation(
     let present = || Observed::Present { sid: conversation.sid.to_string() };
     if opening {
         let messages = twilio.conversation_messages(&conversation.sid).await?;
-        if messages.iter().any(|message| is_of_event(message.attributes.as_deref(), event)) {
+        if let Some(message) = messages.iter().find(|message| is_of_event(message.attributes.as_deref(), event)) {
+            ticket.opened(message);
             return Ok(present());
         }
     }

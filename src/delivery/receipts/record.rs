@@ -1,5 +1,5 @@
-//! What is kept of one event to recognise the callbacks of its messages. It is made before the first message can be, so no
-//! callback comes too early.
+//! What is kept of one event to recognise the callbacks of its messages, or to look at its opening message. It is made before
+//! the first message can be, so no callback comes too early.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,13 @@ use serde_json::{Map, Value};
 
 use super::{
     announcement,
+    look::{Look, Then},
     progress::{Progress, Receipt, Status},
 };
 use crate::{
     delivery::journal::{Key, UnixMillis},
     segment::{Event, event::User},
+    twilio::sid::{ConversationMessageSid, ConversationSid},
 };
 
 /// Most messages of one event that are told apart: an event makes one, and one more for each attempt that showed late.
@@ -32,6 +34,9 @@ pub struct Expected {
     /// Whom and what Segment is told about; absent where it is told nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Subject>,
+    /// The message opens a conversation. Nobody calls back about it, so it is looked at.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_opening: bool,
 }
 
 /// Whom an event was about, and which journey made it.
@@ -77,6 +82,12 @@ pub struct Record {
     /// By SID.
     #[serde(default)]
     pub messages: BTreeMap<String, Progress>,
+    /// The opening message, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<ConversationMessageSid>,
+    /// The next look at it, if there is to be one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
     /// When it is forgotten.
     pub expires: UnixMillis,
 }
@@ -94,7 +105,36 @@ impl Record {
     /// The record of an event that is about to make a message; `before` is that of an earlier delivery of the event.
     pub fn expecting(before: Option<Self>, expected: Expected, expires: UnixMillis) -> Self {
         let messages = before.map(|before| before.messages).unwrap_or_default();
-        Self { expected, messages, expires }
+        Self { expected, messages, opening: None, look: None, expires }
+    }
+
+    /// The event has ended as sent, with this conversation. Gives when its message is looked at first, where it is to be.
+    pub fn sent(&mut self, conversation: ConversationSid, now: UnixMillis) -> Option<UnixMillis> {
+        if !self.expected.is_opening {
+            return None;
+        }
+        let look = Look::first(conversation, self.opening.take(), now);
+        let due = look.due;
+        self.look = Some(look);
+        Some(due)
+    }
+
+    /// The look of that time was taken, of this message where it was found, and this follows. Gives when the next one is due.
+    pub fn looked(
+        &mut self,
+        due: UnixMillis,
+        message: Option<ConversationMessageSid>,
+        then: Then,
+        now: UnixMillis,
+    ) -> Option<UnixMillis> {
+        let look = self.look.as_mut().filter(|look| look.due == due)?;
+        look.message = message.or(look.message.take());
+        let progress = look.message.as_ref().and_then(|message| self.messages.get(message.as_str()));
+        match look.next(then, progress, now) {
+            Some(next) => look.due = next,
+            None => self.look = None,
+        }
+        self.look.as_ref().map(|look| look.due)
     }
 
     /// Takes a receipt in; `None` when it says nothing new.
