@@ -11,6 +11,7 @@ mod documentation;
 mod event_forms;
 mod harness;
 mod kill;
+mod openings;
 mod original_failures;
 mod preview;
 mod provisioning;
