@@ -251,7 +251,7 @@ async fn a_conversation_that_waits_for_the_customer_has_nothing_to_be_looked_at(
     let mut silent = conversation();
     silent["conversation"].as_object_mut().unwrap().remove("openingMessage");
     let world = World::ready(&[flow(), destination("agent", &silent)]).await;
-    assert_eq!(world.send("agent", &event_to(&phone(1))).await.outcome(), (200, "sent", ""));
+    assert_eq!(world.send_until_settled("agent", &event_to(&phone(1))).await.outcome(), (200, "sent", ""));
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(is(waiting(&world).await, 0.0));
 }

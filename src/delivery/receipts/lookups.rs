@@ -12,6 +12,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use rand::Rng;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     look::{self, Look, Then},
@@ -23,7 +24,7 @@ use crate::{
         engine::{Engine, Route},
         fault::Fault,
         journal::{JournalError, now},
-        observe::is_of_event,
+        observe::opening_of,
         recovery::RouteLookup,
     },
     twilio::{TwilioClient, TwilioError, sid::ConversationMessageSid},
@@ -49,6 +50,7 @@ pub struct Lookups {
     engine: Arc<Engine>,
     lookup: RouteLookup,
     courses: Mutex<HashMap<String, Course>>,
+    shutdown: CancellationToken,
 }
 
 /// How looking at one destination's messages goes.
@@ -76,17 +78,20 @@ enum Outcome {
 }
 
 impl Lookups {
-    pub fn new(engine: Arc<Engine>, lookup: RouteLookup) -> Self {
-        Self { engine, lookup, courses: Mutex::default() }
+    pub fn new(engine: Arc<Engine>, lookup: RouteLookup, shutdown: CancellationToken) -> Self {
+        Self { engine, lookup, courses: Mutex::default(), shutdown }
     }
 
-    /// Looks at what is due and what will be, until it is dropped.
+    /// Looks at what is due and what will be until `shutdown`, then ends the looks under way.
     pub async fn run(self) {
-        loop {
+        while !self.shutdown.is_cancelled() {
             if let Err(error) = self.round().await {
                 tracing::error!(%error, "what opening messages are to be looked at cannot be read");
             }
-            tokio::time::sleep(ROUND).await;
+            tokio::select! {
+                () = self.shutdown.cancelled() => {}
+                () = tokio::time::sleep(ROUND) => {}
+            }
         }
     }
 
@@ -144,7 +149,7 @@ impl Lookups {
         let (stopped, failed) = (&stopped, &failed);
         let mut looks = stream::iter(due)
             .map(|due| async move {
-                if stopped.load(Ordering::Relaxed) {
+                if stopped.load(Ordering::Relaxed) || self.shutdown.is_cancelled() {
                     return Ok(());
                 }
                 match self.look(route, twilio, due).await? {
@@ -284,23 +289,24 @@ const fn unseen(then: Then) -> Looked {
     Looked { message: None, receipts: Vec::new(), then }
 }
 
-/// Reads the receipts of the message, which is found by its event where its SID is not known.
+/// Reads the receipts of the message.
 async fn see(twilio: &TwilioClient, due: &DueLook, look: &Look) -> Result<Looked, TwilioError> {
-    let message: Option<ConversationMessageSid> = match &look.message {
-        Some(message) => Some(message.clone()),
-        None => {
-            let messages = twilio.conversation_messages(&look.conversation).await?;
-            let is_ours = |attributes: Option<&str>| is_of_event(attributes, due.key.message_id.as_str());
-            let ours = messages.iter().find(|message| is_ours(message.attributes.as_deref()));
-            ours.and_then(|message| message.sid.parse().ok())
-        }
-    };
-    let receipts = match &message {
-        Some(message) => {
-            let receipts = twilio.delivery_receipts(&look.conversation, message).await?;
-            look::said(message.as_str(), &look.conversation, &receipts)
-        }
-        None => Vec::new(),
-    };
-    Ok(Looked { message, receipts, then: Then::Next })
+    let Some(message) = message_of(twilio, due, look).await? else { return Ok(unseen(Then::Next)) };
+    let receipts = twilio.delivery_receipts(&look.conversation, &message).await?;
+    let receipts = look::said(message.as_str(), &look.conversation, &receipts);
+    Ok(Looked { message: Some(message), receipts, then: Then::Next })
+}
+
+/// The message, which is found by its event where its SID is not known.
+async fn message_of(
+    twilio: &TwilioClient,
+    due: &DueLook,
+    look: &Look,
+) -> Result<Option<ConversationMessageSid>, TwilioError> {
+    if look.message.is_some() {
+        return Ok(look.message.clone());
+    }
+    let messages = twilio.conversation_messages(&look.conversation).await?;
+    let ours = opening_of(&messages, due.key.message_id.as_str());
+    Ok(ours.and_then(|message| message.sid.parse().ok()))
 }

@@ -23,7 +23,7 @@ use crate::{
 const DAY: Duration = Duration::from_hours(24);
 
 fn stores(folder: &Path) -> [Arc<dyn Journal>; 2] {
-    [Arc::new(MemoryJournal::new(3)), Arc::new(FileJournal::open(&folder.join("journal.redb")).unwrap())]
+    [Arc::new(MemoryJournal::new(9)), Arc::new(FileJournal::open(&folder.join("journal.redb")).unwrap())]
 }
 
 fn key(uid: &str, event: &str) -> Key {
@@ -180,6 +180,10 @@ async fn a_look_whose_record_is_forgotten_is_seen_to_be_so_and_taken_out() {
         // An event that comes again after its time is a new one: the look at its first message goes.
         end(&*journal, &key("u", "again"), sent()).await;
         store.expect(key("u", "again"), opening, DAY);
+        assert_eq!(
+            store.take(key("u", "again"), receipt("SM1", Status::Queued)).await.unwrap(),
+            told(Status::Queued, Announced::No)
+        );
         assert_eq!(store.looks_count().await.unwrap(), 0);
     }
 }
