@@ -321,8 +321,8 @@ impl Default for Delivery {
     }
 }
 
-/// What Segment is told of the messages of `whatsapp`: `WhatsApp Sent`, `WhatsApp Delivered`, `WhatsApp Read` and
-/// `WhatsApp Failed`, as track events of the user whose event made the message.
+/// What Segment is told of the messages of `whatsapp` and of the opening messages of `conversation`: `WhatsApp Sent`,
+/// `WhatsApp Delivered`, `WhatsApp Read` and `WhatsApp Failed`, as track events of the user whose event made the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcomes {

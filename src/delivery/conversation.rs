@@ -61,6 +61,9 @@ impl Sending<'_> {
                 Step::Open { sid } => match &plan.opening {
                     Some(opening) => {
                         let opened = self.twilio.create_conversation_message(&sid, opening).await;
+                        if let Ok(message) = &opened {
+                            self.ticket.opened(message);
+                        }
                         progress.opened(self.answer("opening message", opened.map(drop)).await)
                     }
                     None => progress.opened(Answer::Done(())),

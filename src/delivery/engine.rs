@@ -197,7 +197,8 @@ impl Engine {
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
         };
         // An attempt that was believed lost and showed after all: its callback named the event.
-        if ticket.attempts() > 0
+        if matches!(delivery, Delivery::Whatsapp(_))
+            && ticket.attempts() > 0
             && let Ok(Some(sid)) = self.journal.receipts().message_of(ticket.key()).await
         {
             return settle_ticket(ticket, Outcome::Final(Final::Sent { sid })).await;
@@ -245,14 +246,19 @@ impl Engine {
     }
 
     pub(super) async fn credentials(&self, route: &Route) -> Result<Credentials, String> {
-        let Destination { twilio, segment, .. } = &*route.destination;
-        let secret =
-            async |name: &str| self.secrets.get(&route.key.sibling(name)).await.map_err(|error| error.to_string());
-        let twilio_credentials = TwilioCredentials::read(twilio, &*secret(&twilio.name).await?);
-        let segment_credentials = SegmentCredentials::read(segment, &*secret(&segment.name).await?);
-        let twilio = twilio_credentials.map_err(|error| error.to_string())?;
-        let segment = segment_credentials.map_err(|error| error.to_string())?;
-        Ok(Credentials { twilio: self.twilio.with(Arc::new(twilio)), profiles_api_token: segment.profiles_api_token })
+        let Destination { segment, .. } = &*route.destination;
+        let twilio = self.twilio_client(route).await?;
+        let secret = self.secrets.get(&route.key.sibling(&segment.name)).await.map_err(|error| error.to_string())?;
+        let segment = SegmentCredentials::read(segment, &secret).map_err(|error| error.to_string())?;
+        Ok(Credentials { twilio, profiles_api_token: segment.profiles_api_token })
+    }
+
+    /// The client of the destination's account.
+    pub(super) async fn twilio_client(&self, route: &Route) -> Result<TwilioClient, String> {
+        let Destination { twilio, .. } = &*route.destination;
+        let secret = self.secrets.get(&route.key.sibling(&twilio.name)).await.map_err(|error| error.to_string())?;
+        let credentials = TwilioCredentials::read(twilio, &secret).map_err(|error| error.to_string())?;
+        Ok(self.twilio.with(Arc::new(credentials)))
     }
 
     /// Reads a Secret again whose value was refused.

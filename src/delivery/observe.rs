@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
     delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
-    twilio::{E164, TwilioClient, TwilioError, sid::MessagingServiceSid},
+    twilio::{E164, TwilioClient, TwilioError, conversations::ConversationMessage, sid::MessagingServiceSid},
 };
 
 /// How far back before the attempt is looked, for clocks that were set in between.
@@ -51,7 +51,9 @@ pub(super) async fn observe(
 ) -> Result<Observed, ObserveError> {
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
-        Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+        Trace::Conversation { unique_name, event, opening } => {
+            conversation(twilio, ticket, unique_name, event, *opening).await
+        }
     }
 }
 
@@ -86,6 +88,7 @@ async fn message(
 /// The conversation with its last step done: the opening message if there is one, else the customer in it.
 async fn conversation(
     twilio: &TwilioClient,
+    ticket: &Ticket,
     unique_name: &str,
     event: &str,
     opening: bool,
@@ -96,7 +99,8 @@ async fn conversation(
     let present = || Observed::Present { sid: conversation.sid.to_string() };
     if opening {
         let messages = twilio.conversation_messages(&conversation.sid).await?;
-        if messages.iter().any(|message| is_of_event(message.attributes.as_deref(), event)) {
+        if let Some(message) = opening_of(&messages, event) {
+            ticket.opened(message);
             return Ok(present());
         }
     }
@@ -109,9 +113,39 @@ async fn conversation(
     })
 }
 
+/// The opening message of this event: its attributes name it.
+pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -> Option<&'a ConversationMessage> {
+    messages.iter().find(|message| is_of_event(message.attributes.as_deref(), event))
+}
+
 /// Whether a message's attributes name this event.
-pub(super) fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
+fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
     attributes
         .and_then(|attributes| serde_json::from_str::<Value>(attributes).ok())
         .is_some_and(|attributes| attributes.get(EVENT_ATTRIBUTE).and_then(Value::as_str) == Some(event))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_opening_message_is_known_by_the_event_in_its_attributes() {
+        let message = |sid: &str, attributes: Option<&str>| ConversationMessage {
+            sid: sid.into(),
+            attributes: attributes.map(str::to_owned),
+        };
+        let ours = json!({ EVENT_ATTRIBUTE: "m" }).to_string();
+        let other = json!({ EVENT_ATTRIBUTE: "m2" }).to_string();
+        let messages = [
+            message("IM1", None),
+            message("IM2", Some("{")),
+            message("IM3", Some(&other)),
+            message("IM4", Some(&ours)),
+        ];
+        assert_eq!(opening_of(&messages, "m").map(|message| message.sid.as_str()), Some("IM4"));
+        assert!(opening_of(&messages[..3], "m").is_none());
+    }
 }

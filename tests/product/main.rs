@@ -12,6 +12,7 @@ mod entries;
 mod event_forms;
 mod harness;
 mod kill;
+mod openings;
 mod original_failures;
 mod preview;
 mod provisioning;

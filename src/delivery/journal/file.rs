@@ -327,6 +327,7 @@ impl Writer {
                 if let Some(sid) = outcome.sid() {
                     let mut sids = transaction.open_table(SIDS).map_err(failed)?;
                     sids.insert(sid, encoded.as_slice()).map_err(failed)?;
+                    receipts::sent(transaction, key, sid)?;
                 }
             }
             State::Claimed { .. } => drop(unended.insert(encoded.as_slice(), ()).map_err(failed)?),

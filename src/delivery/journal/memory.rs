@@ -77,6 +77,7 @@ impl Journal for MemoryJournal {
                 && let Some(sid) = outcome.sid()
             {
                 entries.by_sid.insert(sid.to_owned(), key.clone());
+                self.receipts.sent(&key, sid);
             }
             entries.by_key.insert(key, entry);
         }

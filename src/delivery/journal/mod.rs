@@ -24,6 +24,7 @@ use crate::{
         receipts::ReceiptStore,
     },
     segment::MessageId,
+    twilio::conversations::ConversationMessage,
 };
 pub use enrollment::{Enrolled, Enrollment};
 pub use machine::{AfterAbsence, Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis};
@@ -199,6 +200,13 @@ impl Ticket {
     pub async fn start(&mut self, attempt: Attempt) -> Result<(), TicketError> {
         self.attempts = self.done(Operation::Start { attempt }).await?;
         Ok(())
+    }
+
+    /// Notes the event's opening message, so that it need not be searched for to learn what becomes of it.
+    pub fn opened(&self, message: &ConversationMessage) {
+        if let Ok(sid) = message.sid.parse() {
+            self.journal.receipts().opened(self.key.clone(), sid);
+        }
     }
 
     /// Gives the event back: it had no effect, and may be repeated.
