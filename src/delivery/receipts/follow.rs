@@ -10,6 +10,7 @@ use super::{
     store::{Announced, Taken},
 };
 use crate::{
+    api::reasons::receipt,
     delivery::{
         engine::{Engine, Route},
         journal::{JournalError, Key},
@@ -69,6 +70,9 @@ impl Engine {
             self.metrics.receipts.status(&route.key, status, error_code);
             let failure = (status == Status::Failed).then(|| late_failure(error_code));
             self.metrics.tallies.message(&route.key, status, failure.as_ref());
+            if failure.as_ref().is_some_and(|failure| failure.word == receipt::TEMPLATE_REFUSED) {
+                self.suspect(route);
+            }
             let word = status.as_str();
             if let Some(Reason { word: reason, detail }) = &failure {
                 tracing::warn!(destination = %route.key, message_id = %event, sid = message, status = word, reason, detail, "message");
