@@ -48,8 +48,7 @@ pub fn decide(spec: &EngageDestinationSpec, generation: Option<i64>, status: Opt
         }
     }
     // A template by name is known from the status alone, like a flow by reference; that of an older generation may be another.
-    let template_by_name =
-        spec.template().is_some_and(|template| matches!(template.named, Named::Name(_)));
+    let template_by_name = spec.template().is_some_and(|template| matches!(template.named, Named::Name(_)));
     if template_by_name && status.is_none_or(|status| status.content.is_none()) {
         return match condition(conditions::VERIFIED) {
             Some(verified) => refuse(&verified.reason, &verified.message),
@@ -170,7 +169,8 @@ mod tests {
     }
     #[test]
     fn a_template_by_name_is_needed_from_this_generation() {
-        let mut destination = destination(&json!({"whatsapp": {"messagingServiceSid": "MG1", "content": {"friendlyName": "a"}}}));
+        let mut destination =
+            destination(&json!({"whatsapp": {"messagingServiceSid": "MG1", "content": {"friendlyName": "a"}}}));
         destination.spec.verification = Verification::Warn;
         assert_eq!(reason(&destination), "Verifying");
         say(&mut destination, conditions::VERIFIED, Truth::False, "ContentNotFound", 2);

@@ -369,7 +369,10 @@ mod tests {
         assert_eq!(destination.action.content(), Some(&ContentSource::Name));
         for wrong in [json!({}), json!({"content": by_name, "contentSid": sid("HX")})] {
             let problems = named(&wrong).unwrap_err();
-            assert_eq!(problems[0].to_string(), "spec.whatsapp: name the template once: set either contentSid or content");
+            assert_eq!(
+                problems[0].to_string(),
+                "spec.whatsapp: name the template once: set either contentSid or content"
+            );
         }
     }
 }

@@ -137,6 +137,16 @@ async fn a_template_that_was_made_anew_is_followed_as_soon_as_a_message_meets_it
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_template_that_asks_for_other_variables_now_is_noticed_by_the_first_message() {
+    let world = World::ready(&[destination("welcome", &whatsapp())]).await;
+    let shorter = json!({"twilio/text": {"body": "Hi {{1}}."}}).as_object().cloned().unwrap();
+    world.sim.put_template(Template { types: shorter, ..template(1, "lead_welcome", "en") });
+    assert_eq!(world.send("welcome", &event_to(&phone(1))).await.outcome(), (422, "rejected", "InvalidVariable"));
+    let message = world.reason("ed", "welcome", "Ready", "ContentVariablesMismatch").await;
+    assert!(message.contains("template `lead_welcome`") && message.ends_with("{{2}} not in the template"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_approval_makes_it_ready_within_a_minute_and_a_pause_stops_it_at_once() {
     let mut seed = Seed::demo();
     let pending = Approval { status: "received".into(), ..seed.content[0].approval.clone().unwrap() };
@@ -144,8 +154,10 @@ async fn an_approval_makes_it_ready_within_a_minute_and_a_pause_stops_it_at_once
     seed.content.extend([waiting(8, "by_name"), waiting(9, "by_sid")]);
     let mut by_sid = whatsapp();
     by_sid["whatsapp"]["contentSid"] = json!(sid("HX", 9));
-    let resources =
-        [destination("by-name", &by_name(whatsapp(), &json!({"friendlyName": "by_name"}))), destination("by-sid", &by_sid)];
+    let resources = [
+        destination("by-name", &by_name(whatsapp(), &json!({"friendlyName": "by_name"}))),
+        destination("by-sid", &by_sid),
+    ];
     let world = World::with_options(&resources, Options { seed, ..Options::default() }, &[]).await;
     for name in ["by-name", "by-sid"] {
         let message = world.reason("ed", name, "Reconciling", "ContentNotApproved").await;

@@ -95,7 +95,8 @@ async fn observe_conversation(
     account: &Account,
 ) -> Observed {
     let flow = observe_flow(conversation, managed, account);
-    let (templates, senders, flow) = futures::future::join3(templates(template, account), account.senders(), flow).await;
+    let (templates, senders, flow) =
+        futures::future::join3(templates(template, account), account.senders(), flow).await;
     Observed { service: None, templates, senders: Some(senders), flow }
 }
 

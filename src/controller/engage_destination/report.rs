@@ -77,9 +77,8 @@ fn again(
 
 /// How long what may pass is waited for.
 fn pause(findings: &[Finding]) -> Duration {
-    let waits_for_whatsapp = |finding: &Finding| {
-        matches!(finding.reason, reasons::CONTENT_NOT_APPROVED | reasons::CONTENT_AMBIGUOUS)
-    };
+    let waits_for_whatsapp =
+        |finding: &Finding| matches!(finding.reason, reasons::CONTENT_NOT_APPROVED | reasons::CONTENT_AMBIGUOUS);
     let mut passing = findings.iter().filter(|finding| finding.may_pass);
     if passing.all(waits_for_whatsapp) { APPROVAL_AGAIN.as_duration() } else { MISSING_AGAIN }
 }

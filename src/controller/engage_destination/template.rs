@@ -51,7 +51,9 @@ fn by_name<'a>(field: &str, wanted: &ContentName, shown: &'a [Template]) -> Resu
         ([], _) => {
             let language = language.as_deref().unwrap_or_default();
             let known = quoted(named.iter().map(|it| language_of(it)));
-            let message = format!("{field}: the account has no content template `{friendly_name}` in `{language}`, but in {known}");
+            let message = format!(
+                "{field}: the account has no content template `{friendly_name}` in `{language}`, but in {known}"
+            );
             Err(not_found(message))
         }
         // Of one text in two versions the one that may be sent is meant; which language is meant is not for approvals to say.
@@ -132,7 +134,10 @@ mod tests {
         let shown = [template(1, "goodbye", "en", Some("approved")), template(2, "welcome", "pt_BR", None)];
         assert_eq!(chosen(None, &shown), Ok(2));
         assert_eq!(chosen(Some("pt_BR"), &shown), Ok(2));
-        assert_eq!(chosen(Some("en"), &shown).unwrap_err().message, "spec.whatsapp.content: the account has no content template `welcome` in `en`, but in `pt_BR`");
+        assert_eq!(
+            chosen(Some("en"), &shown).unwrap_err().message,
+            "spec.whatsapp.content: the account has no content template `welcome` in `en`, but in `pt_BR`"
+        );
         assert_eq!(reason(None, &shown[..1]), "ContentNotFound");
         let message = chosen(None, &shown[..1]).unwrap_err().message;
         assert_eq!(message, "spec.whatsapp.content: the account has no content template `welcome`; it has `goodbye`");

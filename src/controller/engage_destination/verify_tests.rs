@@ -220,7 +220,9 @@ fn a_template_by_name_is_held_to_the_same() {
     assert_eq!(reasons, "ContentVariablesMismatch");
     assert_eq!(
         message,
-        format!("{field}: the placeholders of template `lead_welcome` and contentVariables differ: {{{{plan}}}} not filled")
+        format!(
+            "{field}: the placeholders of template `lead_welcome` and contentVariables differ: {{{{plan}}}} not filled"
+        )
     );
     let mut rejected = template(Some("rejected"), &["1"]).to_vec();
     rejected[0].rejection_reason = Some("It reads like a promotion.".into());
