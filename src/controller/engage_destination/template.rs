@@ -34,7 +34,9 @@ pub fn choose<'a>(template: TemplateRef<'_>, shown: &'a [Template]) -> Result<&'
 
 fn by_name<'a>(field: &str, wanted: &ContentName, shown: &'a [Template]) -> Result<&'a Template, Finding> {
     let ContentName { friendly_name, language } = wanted;
-    let named: Vec<&Template> = shown.iter().filter(|it| it.name.as_ref() == Some(friendly_name)).collect();
+    let mut named: Vec<&Template> = shown.iter().filter(|it| it.name.as_ref() == Some(friendly_name)).collect();
+    // In an order of its own, so that the message stays as it is while the account does.
+    named.sort_by_key(|it| it.sid.as_str());
     if named.is_empty() {
         let known = quoted(shown.iter().filter_map(|it| it.name.as_deref()));
         let known = if known.is_empty() { "it has none at all".to_owned() } else { format!("it has {known}") };
@@ -59,7 +61,7 @@ fn by_name<'a>(field: &str, wanted: &ContentName, shown: &'a [Template]) -> Resu
         // Of one text in two versions the one that may be sent is meant; which language is meant is not for approvals to say.
         (_, [one]) if languages.len() == 1 => Ok(one),
         _ => {
-            let advice = if languages.len() > 1 && language.is_none() {
+            let advice = if languages.len() > 1 {
                 "say which by language"
             } else {
                 "delete or rename all but one, or name it by contentSid"
@@ -96,7 +98,7 @@ fn described(template: &Template) -> String {
     format!("{} in {}, {approval}", template.sid, language_of(template))
 }
 
-/// Each once, in the order of the alphabet, so that the message stays as it is while the account does.
+/// Each once, in the order of the alphabet.
 fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: BTreeSet<&str> = names.collect();
     let more = if names.len() > MAX_LISTED { " and others" } else { "" };
