@@ -31,7 +31,7 @@ use crate::{
 ///
 /// Traits come from the event and from --traits, as they would from the profile; what is in neither counts as missing there.
 /// The UniqueName of a conversation follows from metadata.uid: without one in the file it is the one that `run` gives.
-/// The SID of a template by name is that of the file's status, or else {ContentSid}.
+/// The SID of a template by name is that of the file's status, or else in braces.
 /// Exit code 0 when every event would be sent or suppressed, 1 when one would be rejected or something is wrong with the files.
 #[derive(Debug, Args)]
 pub struct Preview {

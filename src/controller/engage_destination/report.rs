@@ -91,7 +91,7 @@ mod tests {
     fn an_approval_is_waited_for_longer_than_what_somebody_is_making_now() {
         let finding = |reason, may_pass| Finding { reason, message: String::new(), may_pass };
         let approval = finding(reasons::CONTENT_NOT_APPROVED, true);
-        assert_eq!(pause(&[approval.clone()]), Duration::from_secs(30));
+        assert_eq!(pause(std::slice::from_ref(&approval)), Duration::from_secs(30));
         let stuck = finding(reasons::SENDER_OFFLINE, false);
         assert_eq!(pause(&[approval.clone(), stuck]), Duration::from_secs(30));
         assert_eq!(pause(&[approval, finding(reasons::FLOW_NOT_READY, true)]), Duration::from_secs(15));
