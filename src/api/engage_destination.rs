@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ObjectKey, Period,
-    references::{FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
+    references::{ContentName, FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
 };
 
 /// Events that Segment posts to this destination become an approved WhatsApp template or a conversation with an agent.
@@ -92,7 +92,45 @@ impl EngageDestination {
     }
 }
 
+/// The template of a destination, as its spec names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemplateRef<'a> {
+    /// Where it is named, for example `spec.whatsapp.content`.
+    pub field: &'static str,
+    pub named: Named<'a>,
+}
+
+/// By what a template is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// SID, `HX…`.
+    Sid(&'a str),
+    Name(&'a ContentName),
+}
+
 impl EngageDestinationSpec {
+    /// The template that it sends; `None` where it sends none, or does not name it exactly once.
+    pub fn template(&self) -> Option<TemplateRef<'_>> {
+        let opening = self.conversation.as_ref().and_then(|conversation| conversation.opening_message.as_ref());
+        let (fields, sid, name) = match (&self.whatsapp, opening) {
+            (Some(whatsapp), _) => {
+                let fields = ["spec.whatsapp.contentSid", "spec.whatsapp.content"];
+                (fields, &whatsapp.content_sid, &whatsapp.content)
+            }
+            (None, Some(message)) => {
+                let fields =
+                    ["spec.conversation.openingMessage.contentSid", "spec.conversation.openingMessage.content"];
+                (fields, &message.content_sid, &message.content)
+            }
+            (None, None) => return None,
+        };
+        match (sid, name) {
+            (Some(sid), None) => Some(TemplateRef { field: fields[0], named: Named::Sid(sid) }),
+            (None, Some(name)) => Some(TemplateRef { field: fields[1], named: Named::Name(name) }),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
     const fn default_resync_interval() -> Period {
         Period::minutes(10)
     }
@@ -171,6 +209,11 @@ pub struct Consent {
         "set includeTraits (by position) or contentVariables (by name), not both"
     )
 )]
+#[x_kube(
+    validation = Rule::new("has(self.contentSid) != has(self.content)").message(
+        "name the template once: set either contentSid (HX…) or content (its friendlyName)"
+    )
+)]
 pub struct Whatsapp {
     /// Messaging Service that sends, `MG…`. It has exactly one WhatsApp sender.
     #[x_kube(validation = Rule::new("self.matches('^MG[0-9a-fA-F]{32}$')").message(
@@ -178,12 +221,16 @@ pub struct Whatsapp {
     ))]
     #[schemars(length(max = 34))]
     pub messaging_service_sid: String,
-    /// Content template to send, `HX…`, approved for WhatsApp.
+    /// Content template to send, `HX…`, approved for WhatsApp. Either this or `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
         "contentSid is HX followed by 32 hexadecimal digits"
     ))]
     #[schemars(length(max = 34))]
-    pub content_sid: String,
+    pub content_sid: Option<String>,
+    /// The content template by name, looked up in the account at every check: `{friendlyName: lead_welcome, language: en}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentName>,
     /// Traits that fill the template's placeholders in order: the first fills `{{1}}`, the second `{{2}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
@@ -237,13 +284,22 @@ pub struct Conversation {
 /// A template sent inside a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.contentSid) != has(self.content)").message(
+        "name the template once: set either contentSid (HX…) or content (its friendlyName)"
+    )
+)]
 pub struct OpeningMessage {
-    /// Content template to send, `HX…`, approved for WhatsApp.
+    /// Content template to send, `HX…`, approved for WhatsApp. Either this or `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
         "contentSid is HX followed by 32 hexadecimal digits"
     ))]
     #[schemars(length(max = 34))]
-    pub content_sid: String,
+    pub content_sid: Option<String>,
+    /// The content template by name, looked up in the account at every check: `{friendlyName: lead_welcome, language: en}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentName>,
     /// Value of each placeholder, as Liquid over `profile.traits`. A value that comes out empty rejects the event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
@@ -427,6 +483,9 @@ pub struct ContentStatus {
     /// Friendly name in the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Language, as Twilio writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Approval for WhatsApp as Twilio words it; only `approved` may be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_status: Option<String>,

@@ -28,6 +28,7 @@ pub mod condition {
     pub const SENDER_NOT_FOUND: &str = "SenderNotFound";
     pub const SENDER_OFFLINE: &str = "SenderOffline";
     pub const CONTENT_NOT_FOUND: &str = "ContentNotFound";
+    pub const CONTENT_AMBIGUOUS: &str = "ContentAmbiguous";
     pub const CONTENT_NOT_APPROVED: &str = "ContentNotApproved";
     pub const CONTENT_VARIABLES_MISMATCH: &str = "ContentVariablesMismatch";
     pub const FLOW_NOT_FOUND: &str = "FlowNotFound";

@@ -21,13 +21,17 @@ use crate::{
     },
     segment::{Event, body::Body},
     standalone::{folder, state::uid_of},
-    twilio::{BaseUrls, CallbackUrls, Request, sid::FlowSid},
+    twilio::{
+        BaseUrls, CallbackUrls, Request,
+        sid::{ContentSid, FlowSid},
+    },
 };
 
 /// Print what would become of an event, and the exact requests to Twilio. Nothing is sent.
 ///
 /// Traits come from the event and from --traits, as they would from the profile; what is in neither counts as missing there.
 /// The UniqueName of a conversation follows from metadata.uid: without one in the file it is the one that `run` gives.
+/// The SID of a template by name is that of the file's status, or else in braces.
 /// Exit code 0 when every event would be sent or suppressed, 1 when one would be rejected or something is wrong with the files.
 #[derive(Debug, Args)]
 pub struct Preview {
@@ -76,6 +80,9 @@ struct Previewed {
 
 /// The account is in the Secret, which is not read.
 const ACCOUNT: &str = "{AccountSid}";
+/// What is printed of a template by name that no status tells the SID of, and what stands in its place until then.
+const CONTENT: &str = "{ContentSid}";
+const NO_CONTENT: &str = "HX00000000000000000000000000000000";
 
 impl Preview {
     pub fn execute(self) -> anyhow::Result<()> {
@@ -86,6 +93,8 @@ impl Preview {
         })?;
         let profile = self.traits.as_deref().map(traits).transpose()?.unwrap_or_default();
         let uid = uid_of(&resource);
+        let status = resource.status.as_ref().filter(|it| it.observed_generation == resource.metadata.generation);
+        let content = destination.action.content().and_then(|content| content.sid(status));
         let callbacks = self.public_url.as_ref().map(CallbackUrls::at).transpose().context("--public-url")?;
         let text = read(&self.event)?;
         let body = Body::parse(&text).with_context(|| format!("--event {}", self.event.display()))?;
@@ -93,7 +102,7 @@ impl Preview {
         for raw in body.events() {
             let event = Event::parse(raw.get()).with_context(|| format!("--event {}", self.event.display()))?;
             let callback = callbacks.as_ref().map(|callbacks| callbacks.of(&key, event.message_id.as_str()));
-            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, callback));
+            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, content.as_ref(), callback));
         }
         let mut out = std::io::stdout().lock();
         let printed = match self.output {
@@ -120,6 +129,7 @@ fn preview(
     event: &Event,
     profile: &Map<String, Value>,
     flow: &FlowSid,
+    content: Option<&ContentSid>,
     callback: Option<String>,
 ) -> Previewed {
     let message_id = event.message_id.to_string();
@@ -142,11 +152,17 @@ fn preview(
         }),
         Action::Whatsapp(_) => None,
     };
-    let result = plan(destination, uid, event, &traits, flow).map(|mut delivery| {
+    let stand_in = NO_CONTENT.parse().ok();
+    let result = plan(destination, uid, event, &traits, flow, content.or(stand_in.as_ref())).map(|mut delivery| {
         if let Delivery::Whatsapp(message) = &mut delivery {
             message.status_callback = callback;
         }
-        delivery.requests(ACCOUNT)
+        let mut requests = delivery.requests(ACCOUNT);
+        let parameters = requests.iter_mut().flat_map(|request| &mut request.form);
+        for (_, sid) in parameters.filter(|(name, _)| content.is_none() && *name == "ContentSid") {
+            CONTENT.clone_into(sid);
+        }
+        requests
     });
     Previewed { message_id, missing: missing.into_iter().collect(), result }
 }

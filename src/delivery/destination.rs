@@ -8,12 +8,12 @@ use std::{
 
 use crate::{
     api::{
-        EngageDestinationSpec,
+        EngageDestinationSpec, EngageDestinationStatus,
         admission::Rejection,
         engage_destination::{
             Conversation, Delivery, OnSameEntry, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
         },
-        references::{OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
+        references::{ContentName, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
     delivery::{condition::When, phone::Region, template::Template, variables::Variables},
     twilio::{
@@ -59,13 +59,21 @@ impl Action {
             Self::Conversation(_) => "conversation",
         }
     }
+
+    /// The template that it sends, if it sends one.
+    pub fn content(&self) -> Option<&ContentSource> {
+        match self {
+            Self::Whatsapp(action) => Some(&action.content),
+            Self::Conversation(action) => action.opening.as_ref().map(|opening| &opening.content),
+        }
+    }
 }
 
 /// A template by the Messages API.
 #[derive(Debug)]
 pub struct WhatsappAction {
     pub messaging_service: MessagingServiceSid,
-    pub content: ContentSid,
+    pub content: ContentSource,
     pub variables: Variables,
 }
 
@@ -83,8 +91,26 @@ pub struct ConversationAction {
 /// A template inside the conversation.
 #[derive(Debug)]
 pub struct Opening {
-    pub content: ContentSid,
+    pub content: ContentSource,
     pub variables: Variables,
+}
+
+/// Which template is sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ContentSource {
+    Sid(ContentSid),
+    /// A template by name; its SID is in the destination's status.
+    Name,
+}
+
+impl ContentSource {
+    /// The template's SID; `None` while the controller has not found one of that name.
+    pub fn sid(&self, status: Option<&EngageDestinationStatus>) -> Option<ContentSid> {
+        match self {
+            Self::Sid(sid) => Some(sid.clone()),
+            Self::Name => status?.content.as_ref()?.sid.parse().ok(),
+        }
+    }
 }
 
 /// Which flow a reply starts.
@@ -211,9 +237,9 @@ fn limits(delivery: &Delivery) -> Limits {
 }
 
 fn whatsapp_action(whatsapp: &Whatsapp, problems: &mut Problems) -> Option<WhatsappAction> {
-    let Whatsapp { messaging_service_sid, content_sid, include_traits, content_variables } = whatsapp;
+    let Whatsapp { messaging_service_sid, content_sid, content, include_traits, content_variables } = whatsapp;
     let messaging_service = problems.take("spec.whatsapp.messagingServiceSid", messaging_service_sid.parse());
-    let content = problems.take("spec.whatsapp.contentSid", content_sid.parse());
+    let content = content_source("spec.whatsapp", content_sid.as_deref(), content.as_ref(), problems);
     let variables = match (include_traits, content_variables) {
         (Some(traits), None) => Some(Variables::Positional(traits.clone())),
         (None, Some(templates)) => named("spec.whatsapp.contentVariables", templates, problems),
@@ -246,13 +272,30 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
     }
     let opening = match opening_message {
         None => Some(None),
-        Some(OpeningMessage { content_sid, content_variables }) => {
-            let content = problems.take("spec.conversation.openingMessage.contentSid", content_sid.parse());
+        Some(OpeningMessage { content_sid, content, content_variables }) => {
+            let field = "spec.conversation.openingMessage";
+            let content = content_source(field, content_sid.as_deref(), content.as_ref(), problems);
             let variables = named("spec.conversation.openingMessage.contentVariables", content_variables, problems);
             content.zip(variables).map(|(content, variables)| Some(Opening { content, variables }))
         }
     };
     Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening? })
+}
+
+fn content_source(
+    field: &str,
+    sid: Option<&str>,
+    name: Option<&ContentName>,
+    problems: &mut Problems,
+) -> Option<ContentSource> {
+    match (sid, name) {
+        (Some(sid), None) => problems.take(&format!("{field}.contentSid"), sid.parse()).map(ContentSource::Sid),
+        (None, Some(_)) => Some(ContentSource::Name),
+        (Some(_), Some(_)) | (None, None) => {
+            problems.add(field, "name the template once: set either contentSid or content".into());
+            None
+        }
+    }
 }
 
 fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Problems) -> Option<Variables> {
@@ -317,5 +360,23 @@ mod tests {
                 "spec.conversation.openingMessage.contentVariables[\"1\"]",
             ]
         );
+    }
+    #[test]
+    fn a_template_is_named_once() {
+        let named = |content: &serde_json::Value| {
+            let mut action = json!({"messagingServiceSid": sid("MG")});
+            action.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            compile(&json!({ "whatsapp": action }))
+        };
+        let by_name = json!({"friendlyName": "lead_welcome"});
+        let destination = named(&json!({"content": by_name})).unwrap();
+        assert_eq!(destination.action.content(), Some(&ContentSource::Name));
+        for wrong in [json!({}), json!({"content": by_name, "contentSid": sid("HX")})] {
+            let problems = named(&wrong).unwrap_err();
+            assert_eq!(
+                problems[0].to_string(),
+                "spec.whatsapp: name the template once: set either contentSid or content"
+            );
+        }
     }
 }

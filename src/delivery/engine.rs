@@ -27,7 +27,10 @@ use crate::{
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
-    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{
+        CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials,
+        sid::{ContentSid, FlowSid},
+    },
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -46,6 +49,8 @@ pub struct Route {
     pub destination: Arc<Destination>,
     /// The flow of a conversation.
     pub flow: Option<FlowSid>,
+    /// The template that is sent.
+    pub content: Option<ContentSid>,
 }
 
 /// What deliveries share.
@@ -191,7 +196,8 @@ impl Engine {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
-        let planned = plan::plan(&route.destination, &route.uid, event, &traits, route.flow.as_ref());
+        let (flow, content) = (route.flow.as_ref(), route.content.as_ref());
+        let planned = plan::plan(&route.destination, &route.uid, event, &traits, flow, content);
         let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,

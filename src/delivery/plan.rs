@@ -18,7 +18,7 @@ use crate::{
         E164, Request,
         conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
         messages::NewMessage,
-        sid::FlowSid,
+        sid::{ContentSid, FlowSid},
     },
 };
 
@@ -114,13 +114,14 @@ fn condition(answer: Answer) -> Option<Final> {
     }
 }
 
-/// What an event becomes, its traits being known. `flow` is the flow of a conversation.
+/// What an event becomes, its traits being known. `flow` is the flow of a conversation, `content` the template that is sent.
 pub fn plan(
     destination: &Destination,
     destination_uid: &str,
     event: &Event,
     traits: &Map<String, Value>,
     flow: Option<&FlowSid>,
+    content: Option<&ContentSid>,
 ) -> Result<Delivery, Final> {
     if let Some(when) = &destination.when
         && !when.traits().is_empty()
@@ -141,19 +142,20 @@ pub fn plan(
     let recipient = phone::normalise(phone, destination.phone_region)
         .map_err(|error| rejected(reason::INVALID_PHONE, format!("the trait `{name}`: {error}")))?;
     let variables = |error: VariableError| rejected(error.reason(), error.to_string());
+    let content = || content.cloned().ok_or_else(|| rejected(reason::INTERNAL, "the template is not known"));
     match &destination.action {
         Action::Whatsapp(action) => Ok(Delivery::Whatsapp(NewMessage {
             to: recipient,
             messaging_service: action.messaging_service.clone(),
-            content: action.content.clone(),
+            content: content()?,
             content_variables: action.variables.fill(traits).map_err(variables)?,
             status_callback: None,
         })),
         Action::Conversation(action) => {
             let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
-            let opening = action.opening.as_ref().map(|Opening { content, variables: values }| {
+            let opening = action.opening.as_ref().map(|Opening { content: _, variables: values }| {
                 Ok::<_, Final>(NewConversationMessage {
-                    content: content.clone(),
+                    content: content()?,
                     content_variables: values.fill(traits).map_err(variables)?,
                     attributes: json!({ EVENT_ATTRIBUTE: event.message_id.as_str() }).to_string(),
                 })

@@ -63,6 +63,8 @@ impl Sending<'_> {
         };
         let fault = Fault::of(&error);
         match &fault {
+            // The template may ask for other variables than when it was checked.
+            Fault::Event(reason) if reason.word == reason::INVALID_VARIABLE => self.engine.suspect(self.route),
             Fault::Event(_) => {}
             Fault::Mendable(reason) => {
                 if matches!(reason.word.as_str(), reason::TWILIO_NOT_FOUND | reason::TWILIO_REFUSED) {

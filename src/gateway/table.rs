@@ -99,9 +99,11 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
         Err(gate) => return Served { uid, route: None, gate, generation },
     };
     let flow = flow_of(&compiled, destination);
-    let route = match known.and_then(|known| known.route.as_ref()).filter(|route| route.flow == flow) {
+    let content = compiled.action.content().and_then(|content| content.sid(destination.status.as_ref()));
+    let same = |route: &&Arc<Route>| route.flow == flow && route.content == content;
+    let route = match known.and_then(|known| known.route.as_ref()).filter(same) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, content }),
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -160,7 +162,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::engage_destination::{EngageDestinationStatus, FlowStatus};
+    use crate::api::engage_destination::{ContentStatus, EngageDestinationStatus, FlowStatus};
 
     fn destination(name: &str, uid: &str, generation: i64, action: &Value) -> EngageDestination {
         let mut spec = json!({
@@ -219,6 +221,27 @@ mod tests {
         let after = RouteTable::build(&before, &[conversation("agent", Some(&flow))]);
         assert_eq!(route(&after, "agent").flow, Some(flow.parse().unwrap()));
         assert!(is_same(&before, &after, "agent"));
+    }
+
+    #[test]
+    fn a_template_that_was_made_anew_changes_the_route_that_sends_it_and_no_other() {
+        let by_name = |name: &str, template: Option<u32>| {
+            let service = format!("MG{:032}", 1);
+            let content = json!({"friendlyName": "lead_welcome", "language": "en"});
+            let action = json!({"whatsapp": {"messagingServiceSid": service, "content": content}});
+            let mut destination = destination(name, name, 1, &action);
+            let content = template.map(|n| ContentStatus { sid: format!("HX{n:032}"), ..Default::default() });
+            destination.status = Some(EngageDestinationStatus { content, ..Default::default() });
+            destination
+        };
+        let unresolved = RouteTable::build(&RouteTable::default(), &[by_name("a", None), by_name("b", Some(1))]);
+        assert_eq!(route(&unresolved, "a").content, None);
+        let before = RouteTable::build(&unresolved, &[by_name("a", Some(1)), by_name("b", Some(1))]);
+        assert_eq!(route(&before, "a").content, Some(format!("HX{:032}", 1).parse().unwrap()));
+        let after = RouteTable::build(&before, &[by_name("a", Some(2)), by_name("b", Some(1))]);
+        assert_eq!(route(&after, "a").content, Some(format!("HX{:032}", 2).parse().unwrap()));
+        assert!(is_same(&before, &after, "a"));
+        assert!(Arc::ptr_eq(route(&unresolved, "b"), route(&after, "b")));
     }
 
     #[test]

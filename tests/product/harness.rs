@@ -86,6 +86,17 @@ pub fn conversation() -> Value {
             "1": "{{ profile.traits.first_name | default: 'there' }}", "2": "{{ profile.traits.plan | default: 'starter' }}"}}}})
 }
 
+/// The action with its template named by name instead of by SID.
+pub fn by_name(mut action: Value, content: &Value) -> Value {
+    for message in ["/whatsapp", "/conversation/openingMessage"] {
+        if let Some(message) = action.pointer_mut(message).and_then(Value::as_object_mut) {
+            message.remove("contentSid");
+            message.insert("content".into(), content.clone());
+        }
+    }
+    action
+}
+
 /// The sample flow as a StudioFlow.
 pub fn flow() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("studio/sample_flow.json");

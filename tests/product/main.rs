@@ -19,5 +19,6 @@ mod provisioning;
 mod reconcilers;
 mod reports;
 mod segment;
+mod templates;
 mod verification;
 mod whatsapp;

@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{World, conversation, destination, event_to, flow, phone, whatsapp};
+use crate::harness::{World, by_name, conversation, destination, event_to, flow, phone, sid, whatsapp};
 
 /// The program's answer: exit code, standard output and standard error.
 fn preview(world: &World, destination: &Value, event: &Value, arguments: &[&str]) -> (i32, String, String) {
@@ -93,4 +93,20 @@ async fn what_would_not_be_sent_says_why_and_what_is_wrong_is_named() {
     resource["spec"]["when"] = json!("event.");
     let (code, _, error) = preview(&world, &resource, &nobody, &[]);
     assert!(code == 1 && error.contains("spec.when"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_by_name_is_in_braces_until_a_status_knows_it() {
+    let world = World::with(&[]).await;
+    let content = json!({"friendlyName": "lead_welcome"});
+    for action in [whatsapp(), conversation()] {
+        let mut resource = destination("lead", &by_name(action, &content));
+        let (code, out, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains("  {ContentSid}\n") && !out.contains("HX"), "{out}");
+        resource["status"] = json!({"content": {"sid": sid("HX", 7)}});
+        let (code, out, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains(&sid("HX", 7)) && !out.contains("{ContentSid}"), "{out}");
+    }
 }

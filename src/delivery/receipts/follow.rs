@@ -12,6 +12,7 @@ use super::{
     store::{Announced, Taken},
 };
 use crate::{
+    api::reasons::receipt,
     delivery::{
         engine::{Engine, Route},
         journal::{JournalError, Key},
@@ -86,6 +87,9 @@ impl Engine {
         self.metrics.receipts.status(&route.key, status, *error_code);
         let failure = (status == Status::Failed).then(|| late_failure(*error_code));
         self.metrics.tallies.message(&route.key, status, failure.as_ref());
+        if failure.as_ref().is_some_and(|failure| failure.word == receipt::TEMPLATE_REFUSED) {
+            self.suspect(route);
+        }
         let word = status.as_str();
         let conversation = seen.as_ref().map(|seen| seen.conversation.as_str()).unwrap_or_default();
         if let Some(Reason { word: reason, detail }) = &failure {

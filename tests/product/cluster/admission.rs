@@ -10,7 +10,7 @@ use engage_operator::api::{
 use serde_json::{Value, json};
 
 use super::world::Cluster;
-use crate::harness::{conversation, destination, flow, merge, sid, whatsapp};
+use crate::harness::{by_name, conversation, destination, flow, merge, sid, whatsapp};
 
 /// Something that a rule refuses, and the same mended.
 struct Case {
@@ -50,6 +50,8 @@ fn cases() -> Vec<Case> {
     let timeout = "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)";
     let number = "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001";
     let region = "defaultRegion is two capital letters of ISO 3166-1, such as BR or US";
+    let template_once = "name the template once: set either contentSid (HX…) or content (its friendlyName)";
+    let lead_welcome = json!({"friendlyName": "lead_welcome", "language": "en"});
     let variables = |count: usize| -> Value { (0..count).map(|n| (n.to_string(), json!("x"))).collect() };
     let by_sid = |flow_sid: &str| {
         let mut action = conversation();
@@ -84,6 +86,21 @@ fn cases() -> Vec<Case> {
             &by_position,
             &json!({"whatsapp": {"includeTraits": ["first_name"], "contentVariables": {"1": "x"}}}),
             &json!({"whatsapp": {"includeTraits": ["first_name"]}}),
+        ),
+        ed(
+            "spec.whatsapp",
+            template_once,
+            &whatsapp(),
+            &json!({"whatsapp": {"content": lead_welcome}}),
+            &json!({"whatsapp": {"content": lead_welcome, "contentSid": null}}),
+        ),
+        ed("spec.whatsapp", template_once, &whatsapp(), &json!({"whatsapp": {"contentSid": null}}), &none),
+        ed(
+            "spec.conversation.openingMessage",
+            template_once,
+            &by_name(conversation(), &lead_welcome),
+            &json!({"conversation": {"openingMessage": {"contentSid": sid("HX", 1)}}}),
+            &none,
         ),
         ed(
             "spec.whatsapp.messagingServiceSid",
