@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
     delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
-    twilio::{E164, TwilioClient, TwilioError, sid::MessagingServiceSid},
+    twilio::{
+        E164, TwilioClient, TwilioError,
+        conversations::ConversationMessage,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// How far back before the attempt is looked, for clocks that were set in between.
@@ -52,6 +56,7 @@ pub(super) async fn observe(
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
         Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+        Trace::Reused { conversation, event } => reused(twilio, conversation, event).await,
     }
 }
 
@@ -96,7 +101,7 @@ async fn conversation(
     let present = || Observed::Present { sid: conversation.sid.to_string() };
     if opening {
         let messages = twilio.conversation_messages(&conversation.sid).await?;
-        if messages.iter().any(|message| is_of_event(message.attributes.as_deref(), event)) {
+        if messages.iter().any(|message| event_of(message).as_deref() == Some(event)) {
             return Ok(present());
         }
     }
@@ -109,9 +114,19 @@ async fn conversation(
     })
 }
 
-/// Whether a message's attributes name this event.
-pub(super) fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
-    attributes
-        .and_then(|attributes| serde_json::from_str::<Value>(attributes).ok())
-        .is_some_and(|attributes| attributes.get(EVENT_ATTRIBUTE).and_then(Value::as_str) == Some(event))
+/// The opening message in a conversation that another event has made. The customer is in it, whoever else is.
+async fn reused(
+    twilio: &TwilioClient,
+    conversation: &ConversationSid,
+    event: &str,
+) -> Result<Observed, ObserveError> {
+    let messages = twilio.conversation_messages(conversation).await?;
+    let found = messages.iter().any(|message| event_of(message).as_deref() == Some(event));
+    Ok(if found { Observed::Present { sid: conversation.to_string() } } else { Observed::Absent })
+}
+
+/// The event whose opening message it is.
+pub(super) fn event_of(message: &ConversationMessage) -> Option<String> {
+    let attributes: Value = serde_json::from_str(message.attributes.as_deref()?).ok()?;
+    attributes.get(EVENT_ATTRIBUTE)?.as_str().map(str::to_owned)
 }

@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
     delivery::outcome::{Final, Reason},
-    twilio::{E164, sid::MessagingServiceSid},
+    twilio::{
+        E164,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// Milliseconds since 1970.
@@ -76,6 +79,8 @@ pub enum Trace {
     Message { to: E164, messaging_service: MessagingServiceSid },
     /// The conversation of this unique name, and in it the opening message of this event, if there is to be one.
     Conversation { unique_name: String, event: String, opening: bool },
+    /// The opening message of this event, in a conversation that another event has made.
+    Reused { conversation: ConversationSid, event: String },
 }
 
 /// A change that is asked for.

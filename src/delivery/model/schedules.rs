@@ -7,7 +7,7 @@ use super::{
     Action, EventOf, Setting,
     world::{Happening, World},
 };
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 fn event() -> impl Strategy<Value = EventOf> {
     let action = prop_oneof![
@@ -21,19 +21,28 @@ fn event() -> impl Strategy<Value = EventOf> {
 fn setting() -> impl Strategy<Value = Setting> {
     (
         prop::collection::vec(event(), 1..8),
-        prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+        (
+            prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+            prop_oneof![
+                Just(OnActiveConversation::Skip),
+                Just(OnActiveConversation::Reuse),
+                Just(OnActiveConversation::Retry)
+            ],
+        ),
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8),
+        (0..6_u8, 0..6_u8, 0..4_u8, 0..3_u8),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings))| Setting {
+        .prop_map(|(events, policies, (numbers, tries, faults), (crashes, pauses, closings, takings))| Setting {
             events,
-            on_unknown,
+            on_unknown: policies.0,
+            on_active: policies.1,
             numbers,
             tries,
             faults,
             crashes,
             pauses,
             closings,
+            takings,
             beyond: 0,
             memory: false,
             bug: None,
@@ -66,7 +75,7 @@ fn run(setting: &Setting, schedule: &[u16]) -> Result<(), TestCaseError> {
             world.repeat(event);
         }
         prop_assert_eq!(&journal, &world.journal, "a repetition changed the record, after {:?}", past);
-        if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
+        if next.iter().all(Happening::is_from_outside) {
             break;
         }
         let happening = next[usize::from(draw) % next.len()];

@@ -1,0 +1,135 @@
+//! Which of our numbers are free for a customer, and what follows when none is: the event is suppressed, put off, or its opening
+//! message goes into a conversation that another event has made. Of that one nothing else is touched.
+
+use super::{Answer, OnActiveConversation, Progress, Sent, Step, Then};
+use crate::{
+    api::reasons::event as reason,
+    delivery::plan::is_unique_name,
+    twilio::{E164, conversations::ParticipantConversation, sid::ConversationSid},
+};
+
+/// Our numbers towards one customer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Numbers {
+    /// Those that talk to the customer in no open conversation but the event's own, in their order.
+    pub free: Vec<E164>,
+    /// The open conversations that other events have made by one of them, in the same order.
+    pub reusable: Vec<ConversationSid>,
+}
+
+/// What there is in a conversation that another event has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Visited {
+    /// The opening message of the event that looks.
+    Messaged,
+    /// All that the event which made it has sent, so it is never taken away again.
+    Whole,
+    /// Not that yet: it may still be taken away, and everything in it.
+    HalfMade,
+}
+
+impl Progress {
+    pub fn numbers_found(&mut self, answer: Answer<Numbers>) -> Step {
+        match answer.or_put_off() {
+            Ok(Numbers { free, reusable }) => {
+                self.numbers = free.into();
+                if self.wish.on_active == OnActiveConversation::Reuse {
+                    self.reusable = reusable.into();
+                }
+                match (self.numbers.is_empty(), &self.conversation) {
+                    (false, _) => Step::Pace,
+                    // It may have to be taken away, which is recorded first like all that leaves.
+                    (true, Some(_)) => Step::Start { reused: None },
+                    (true, None) => self.no_number_left(),
+                }
+            }
+            Err(sent) => Step::End(sent),
+        }
+    }
+
+    /// Every number is talking to the customer: what was made for this event is taken away first.
+    pub(super) fn no_number_left(&mut self) -> Step {
+        if let (None, false, Some(sid)) = (&self.conversation, self.may_be_made, self.reusable.front()) {
+            return Step::Visit { sid: sid.clone() };
+        }
+        // Whoever outran this event may be one of ours.
+        let may_reuse =
+            self.wish.on_active == OnActiveConversation::Reuse && (self.outrun || !self.reusable.is_empty());
+        let then = match self.wish.on_active {
+            _ if may_reuse && !self.anew => Then::Anew,
+            _ if may_reuse => Then::End(put_off("the customer's conversations change while they are looked at")),
+            OnActiveConversation::Skip => Then::End(suppressed(EVERY_NUMBER)),
+            OnActiveConversation::Reuse => Then::End(suppressed(
+                "every number in spec.conversation.twilioNumber is in an open conversation with this customer that this \
+                 operator did not make",
+            )),
+            OnActiveConversation::Retry => Then::End(put_off(EVERY_NUMBER)),
+        };
+        match (&self.conversation, self.may_be_made, then) {
+            (Some(_), _, then) => self.take_away(then),
+            // Nothing ends by this: what may still show is for the next delivery to find.
+            (None, true, Then::End(sent @ Sent::NotNow(_))) | (None, false, Then::End(sent)) => Step::End(sent),
+            (None, true, then) => Step::FindRemains { after: self.wish.settle, then },
+            (None, false, Then::Anew) => self.begin_anew(),
+        }
+    }
+
+    /// A conversation whose own event may yet be taken back goes with it, so nothing is sent into it before that is over.
+    pub fn visited(&mut self, answer: Answer<Visited>) -> Step {
+        let visited = match answer.or_put_off() {
+            Ok(visited) => visited,
+            Err(sent) => return Step::End(sent),
+        };
+        let current = self.reusable.pop_front();
+        match (visited, current) {
+            (Visited::Messaged, Some(sid)) => Step::End(Sent::sid(&sid)),
+            (Visited::Whole, Some(sid)) => {
+                self.reused = Some(sid);
+                Step::Pace
+            }
+            (Visited::HalfMade, _) | (_, None) => match self.reusable.front() {
+                Some(sid) => Step::Visit { sid: sid.clone() },
+                None => Step::End(put_off("another event's conversation with this customer is not complete yet")),
+            },
+        }
+    }
+}
+
+const EVERY_NUMBER: &str =
+    "every number in spec.conversation.twilioNumber is in another open conversation with this customer";
+
+fn suppressed(detail: &str) -> Sent {
+    Sent::suppressed(reason::CONVERSATION_ACTIVE, detail)
+}
+
+fn put_off(detail: &str) -> Sent {
+    Sent::not_now(reason::CONVERSATION_ACTIVE, detail)
+}
+
+/// What the customer's conversations leave of `ours`. `own` is the unique name of the event's conversation.
+pub fn numbers(ours: &[E164], listed: &[ParticipantConversation], own: &str) -> Numbers {
+    let mut found = Numbers::default();
+    let others: Vec<(E164, &ParticipantConversation)> = listed
+        .iter()
+        .filter(|conversation| conversation.conversation_state.as_deref() != Some("closed"))
+        .filter(|conversation| conversation.conversation_unique_name.as_deref() != Some(own))
+        .filter_map(|conversation| {
+            let number = conversation.participant_messaging_binding.as_ref()?.proxy_address.as_deref()?;
+            Some((number.parse().ok()?, conversation))
+        })
+        .collect();
+    for number in ours {
+        let mut holders = others.iter().filter(|(held, _)| held == number).peekable();
+        if holders.peek().is_none() {
+            found.free.push(number.clone());
+        }
+        for (_, holder) in holders {
+            let sid = &holder.conversation_sid;
+            let is_ours = holder.conversation_unique_name.as_deref().is_some_and(is_unique_name);
+            if is_ours && !found.reusable.contains(sid) {
+                found.reusable.push(sid.clone());
+            }
+        }
+    }
+    found
+}
