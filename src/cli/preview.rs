@@ -212,7 +212,11 @@ fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std:
                 writeln!(out, "{} request{}", requests.len(), if requests.len() == 1 { "" } else { "s" })?;
                 print_requests(out, requests)?;
                 if let Some((policy, requests)) = when_active {
-                    writeln!(out, "\nIf every number is in an open conversation with this customer: {}", says(*policy))?;
+                    writeln!(
+                        out,
+                        "\nIf every number is in an open conversation with this customer: {}",
+                        says(*policy)
+                    )?;
                     print_requests(out, requests)?;
                 }
             }

@@ -20,12 +20,7 @@ pub fn is_given(value: Option<&Value>) -> bool {
 
 /// Why a recipient may not be messaged by what the event says of the number's subscription. Where it says several things, the one
 /// that speaks against it counts.
-pub fn withheld(
-    asked: SubscriptionConsent,
-    event: &Event,
-    recipient: &E164,
-    region: Option<Region>,
-) -> Option<String> {
+pub fn withheld(asked: SubscriptionConsent, event: &Event, recipient: &E164, region: Option<Region>) -> Option<String> {
     let of_recipient = event.whatsapp_subscriptions().filter(|said| is_number(said.number, recipient, region));
     let status = of_recipient.map(|said| said.status).max();
     match (status, asked) {

@@ -24,8 +24,7 @@ impl Sending<'_> {
     /// Opens the conversation, or goes on with one that an earlier delivery of the event has begun.
     pub(super) async fn conversation(&mut self, plan: &ConversationDelivery) -> Result<Sent, TicketError> {
         let own = self.attempt.trace.clone();
-        let wish =
-            Wish { opening: plan.opening.is_some(), on_active: plan.on_active, settle: self.attempt.settle };
+        let wish = Wish { opening: plan.opening.is_some(), on_active: plan.on_active, settle: self.attempt.settle };
         let (mut progress, mut step) = Progress::begin(self.ticket.attempts(), wish);
         loop {
             step = match step {

@@ -115,11 +115,7 @@ async fn conversation(
 }
 
 /// The opening message in a conversation that another event has made. The customer is in it, whoever else is.
-async fn reused(
-    twilio: &TwilioClient,
-    conversation: &ConversationSid,
-    event: &str,
-) -> Result<Observed, ObserveError> {
+async fn reused(twilio: &TwilioClient, conversation: &ConversationSid, event: &str) -> Result<Observed, ObserveError> {
     let messages = twilio.conversation_messages(conversation).await?;
     let found = messages.iter().any(|message| event_of(message).as_deref() == Some(event));
     Ok(if found { Observed::Present { sid: conversation.to_string() } } else { Observed::Absent })

@@ -340,6 +340,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_read_as_every_version_has_written_it() {
+        let written = r#"{"state":{"state":"started","owner":"a","attempt":{"at":0,"settle":{"secs":60,"nanos":0},
+            "on_unknown":"Resend","trace":{"kind":"conversation","unique_name":"u","event":"m","opening":true}}},
+            "first_seen":0,"attempts":1,"expires":3600000}"#;
+        let entry: Entry = serde_json::from_str(written).unwrap();
+        assert_eq!(entry, started(&owner("a")));
+        let conversation = format!("CH{}", "0".repeat(32)).parse().unwrap();
+        let attempt = Attempt { trace: Trace::Reused { conversation, event: "m".into() }, ..attempt() };
+        let reused = apply(Some(&entry), &Operation::Start { attempt }, asker(&owner("a"), 2)).0.unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&serde_json::to_string(&reused).unwrap()).unwrap(), reused);
+    }
+
+    #[test]
     fn absence_is_believed_only_after_settling() {
         let attempt = attempt();
         let early = after_absence(&attempt, Duration::from_secs(59));

@@ -155,12 +155,11 @@ fn a_race_for_our_numbers_leads_to_the_next_one_and_in_the_end_to_what_the_desti
 
 #[test]
 fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away() {
-    use OnActiveConversation::{Reuse, Retry};
+    use OnActiveConversation::{Retry, Reuse};
     let more = u8::from(long());
     for on_unknown in POLICIES {
         for (first, on_active) in [(OPENED, Reuse), (SILENT, Reuse), (OPENED, Retry)] {
-            let setting =
-                Setting { on_unknown, on_active, closings: 1, faults: 1 + more, ..two(first, OPENED) };
+            let setting = Setting { on_unknown, on_active, closings: 1, faults: 1 + more, ..two(first, OPENED) };
             holds(&format!("{first:?} and then {on_active:?}, {on_unknown:?}"), &setting);
         }
     }

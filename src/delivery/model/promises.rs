@@ -19,11 +19,7 @@ impl World {
         self.broken.or_else(|| self.doubled()).or_else(|| {
             let mut next = Vec::new();
             self.happenings(setting, &mut next);
-            if next.iter().all(Happening::is_from_outside) {
-                self.unfinished(setting)
-            } else {
-                None
-            }
+            if next.iter().all(Happening::is_from_outside) { self.unfinished(setting) } else { None }
         })
     }
 
@@ -63,7 +59,8 @@ impl World {
                     return Some("an event counts as not sent and was");
                 }
             }
-            let mut taken_away = self.twilio.conversations.iter().filter(|found| found.state == ConversationState::Deleted);
+            let mut taken_away =
+                self.twilio.conversations.iter().filter(|found| found.state == ConversationState::Deleted);
             if matches!(outcome, Final::Sent { .. }) && taken_away.any(|found| found.openings.contains(&event)) {
                 return Some("an event's message was taken away with its conversation");
             }

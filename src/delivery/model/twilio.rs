@@ -120,8 +120,13 @@ impl Twilio {
                 if self.named_after(event).is_some() {
                     return Err(Refusal::NameTaken);
                 }
-                let conversation =
-                    Conversation { event, state: State::Active, webhooks: 0, numbers: Vec::new(), openings: Vec::new() };
+                let conversation = Conversation {
+                    event,
+                    state: State::Active,
+                    webhooks: 0,
+                    numbers: Vec::new(),
+                    openings: Vec::new(),
+                };
                 self.conversations.push(conversation);
                 Ok(self.conversations.len() - 1)
             }

@@ -133,3 +133,62 @@ pub fn numbers(ours: &[E164], listed: &[ParticipantConversation], own: &str) -> 
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{delivery::plan::unique_name, segment::MessageId, twilio::conversations::MessagingBinding};
+
+    fn ours(number: usize) -> E164 {
+        format!("+551130000000{number}").parse().unwrap()
+    }
+
+    fn sid(conversation: usize) -> ConversationSid {
+        format!("CH{conversation:032}").parse().unwrap()
+    }
+
+    fn name(event: &str) -> String {
+        unique_name("uid", &MessageId::parse(event).unwrap())
+    }
+
+    fn row(conversation: usize, name: Option<&str>, state: &str, number: usize) -> ParticipantConversation {
+        ParticipantConversation {
+            conversation_sid: sid(conversation),
+            conversation_unique_name: name.map(str::to_owned),
+            conversation_state: Some(state.to_owned()),
+            participant_messaging_binding: Some(MessagingBinding {
+                address: Some("whatsapp:+5511987654321".to_owned()),
+                proxy_address: Some(ours(number).whatsapp()),
+            }),
+        }
+    }
+
+    #[test]
+    fn a_number_is_free_unless_another_open_conversation_has_it() {
+        let own = name("own");
+        let listed = [
+            row(1, Some(&own), "active", 1),
+            row(2, None, "inactive", 2),
+            row(3, Some("support"), "closed", 3),
+            row(4, Some("support"), "active", 9),
+        ];
+        let found = numbers(&[ours(2), ours(3), ours(1)], &listed, &own);
+        assert_eq!(found, Numbers { free: vec![ours(3), ours(1)], reusable: vec![] });
+    }
+
+    #[test]
+    fn what_may_be_reused_is_open_and_has_a_name_that_this_operator_gives() {
+        let (one, other) = (name("one"), name("other"));
+        let listed = [
+            row(1, Some(&one), "inactive", 1),
+            row(2, Some(&other), "active", 2),
+            row(3, Some(&one), "closed", 1),
+            row(4, Some("engage-support"), "active", 3),
+            row(5, Some(&one.to_uppercase()), "active", 3),
+            row(6, None, "active", 3),
+            row(7, Some(&one), "active", 8),
+        ];
+        let found = numbers(&[ours(2), ours(3), ours(1)], &listed, &name("own"));
+        assert_eq!(found, Numbers { free: vec![], reusable: vec![sid(2), sid(1)] });
+    }
+}

@@ -3,11 +3,7 @@
 use std::time::Duration;
 
 use super::{Answer, Found, Progress, STEP_PAUSE, STEP_TRIES, Sent, Step};
-use crate::{
-    api::reasons::event as reason,
-    delivery::outcome::Reason,
-    twilio::sid::ConversationSid,
-};
+use crate::{api::reasons::event as reason, delivery::outcome::Reason, twilio::sid::ConversationSid};
 
 /// How making the conversation came out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
