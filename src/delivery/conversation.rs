@@ -126,16 +126,21 @@ impl Sending<'_> {
     async fn visit(&self, sid: &ConversationSid) -> Result<Answer<Visited>, TicketError> {
         let (journal, key) = (self.ticket.journal(), self.ticket.key());
         let is_recorded = journal.attributed_to(sid.as_str()).await?.is_some();
-        let messages = self.twilio.conversation_messages(sid).await;
-        let visited = messages.map(|messages| {
-            let mut events = messages.iter().filter_map(event_of).peekable();
-            let is_whole = is_recorded || events.peek().is_some();
-            match events.any(|event| event == key.message_id.as_str()) {
-                true => Visited::Messaged,
-                false if is_whole => Visited::Whole,
-                false => Visited::HalfMade,
+        let visited = match self.twilio.conversation_messages(sid).await {
+            Ok(messages) => {
+                let events: Vec<String> = messages.iter().filter_map(event_of).collect();
+                Ok(if events.iter().any(|event| event == key.message_id.as_str()) {
+                    Visited::Messaged
+                } else if is_recorded || !events.is_empty() {
+                    Visited::Whole
+                } else {
+                    Visited::HalfMade
+                })
             }
-        });
+            // The list still has it.
+            Err(error) if error.is_not_found() => Ok(Visited::HalfMade),
+            Err(error) => Err(error),
+        };
         Ok(self.answer("messages", visited).await)
     }
 

@@ -114,9 +114,13 @@ async fn conversation(
     })
 }
 
-/// The opening message in a conversation that another event has made. The customer is in it, whoever else is.
+/// The opening message in a conversation that another event has made. The customer is in it, whoever else is. Of one that somebody
+/// has deleted it cannot be told any more.
 async fn reused(twilio: &TwilioClient, conversation: &ConversationSid, event: &str) -> Result<Observed, ObserveError> {
-    let messages = twilio.conversation_messages(conversation).await?;
+    let messages = match twilio.conversation_messages(conversation).await {
+        Err(error) if error.is_not_found() => return Ok(Observed::Absent),
+        other => other?,
+    };
     let found = messages.iter().any(|message| event_of(message).as_deref() == Some(event));
     Ok(if found { Observed::Present { sid: conversation.to_string() } } else { Observed::Absent })
 }

@@ -285,7 +285,7 @@ impl World {
             || self.attributed_to(sid.as_str()).is_some()
             || setting.bug == Some(Bug::ReuseHalfMade);
         match found.state {
-            ConversationState::Deleted => mendable(),
+            ConversationState::Deleted => Answer::Done(Visited::HalfMade),
             _ if found.openings.contains(&event) => Answer::Done(Visited::Messaged),
             _ if is_whole => Answer::Done(Visited::Whole),
             _ => Answer::Done(Visited::HalfMade),

@@ -156,12 +156,19 @@ fn a_race_for_our_numbers_leads_to_the_next_one_and_in_the_end_to_what_the_desti
 #[test]
 fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away() {
     use OnActiveConversation::{Retry, Reuse};
-    let more = u8::from(long());
-    for on_unknown in POLICIES {
-        for (first, on_active) in [(OPENED, Reuse), (SILENT, Reuse), (OPENED, Retry)] {
-            let setting = Setting { on_unknown, on_active, closings: 1, faults: 1 + more, ..two(first, OPENED) };
-            holds(&format!("{first:?} and then {on_active:?}, {on_unknown:?}"), &setting);
+    use OnUnknownOutcome::{Park, Resend};
+    for (first, on_active, on_unknown, crashes, closings) in [
+        (OPENED, Reuse, Resend, 1, 0),
+        (OPENED, Reuse, Park, 1, 0),
+        (OPENED, Reuse, Resend, 0, 1),
+        (SILENT, Reuse, Resend, 0, 1),
+        (OPENED, Retry, Resend, 0, 1),
+    ] {
+        let mut setting = Setting { on_unknown, on_active, crashes, closings, ..two(first, OPENED) };
+        if long() {
+            setting = Setting { crashes: 1, closings: 1, ..setting };
         }
+        holds(&format!("{first:?} and then {on_active:?}, {on_unknown:?}"), &setting);
     }
 }
 
@@ -231,7 +238,7 @@ fn every_seeded_bug_is_found() {
         (Bug::RecoverLater, &messages),
         (Bug::AttachWithoutLooking, &conversation),
         (Bug::LeaveHalfMade, &unrepeated),
-        (Bug::ReuseHalfMade, &Setting { faults: 2, ..reused.clone() }),
+        (Bug::ReuseHalfMade, &Setting { tries: 1, ..reused.clone() }),
         (Bug::TakeReusedAway, &reused),
         (Bug::ForgetReused, &reused),
     ] {

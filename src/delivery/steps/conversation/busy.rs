@@ -24,7 +24,7 @@ pub enum Visited {
     Messaged,
     /// All that the event which made it has sent, so it is never taken away again.
     Whole,
-    /// Not that yet: it may still be taken away, and everything in it.
+    /// Not that yet: it may still be taken away, and everything in it. Or it was.
     HalfMade,
 }
 
@@ -49,21 +49,21 @@ impl Progress {
 
     /// Every number is talking to the customer: what was made for this event is taken away first.
     pub(super) fn no_number_left(&mut self) -> Step {
-        if let (None, false, Some(sid)) = (&self.conversation, self.may_be_made, self.reusable.front()) {
-            return Step::Visit { sid: sid.clone() };
-        }
-        // Whoever outran this event may be one of ours.
-        let may_reuse =
-            self.wish.on_active == OnActiveConversation::Reuse && (self.outrun || !self.reusable.is_empty());
+        let is_untouched = self.conversation.is_none() && !self.may_be_made;
         let then = match self.wish.on_active {
-            _ if may_reuse && !self.anew => Then::Anew,
-            _ if may_reuse => Then::End(put_off("the customer's conversations change while they are looked at")),
             OnActiveConversation::Skip => Then::End(suppressed(EVERY_NUMBER)),
-            OnActiveConversation::Reuse => Then::End(suppressed(
-                "every number in spec.conversation.twilioNumber is in an open conversation with this customer that this \
-                 operator did not make",
-            )),
             OnActiveConversation::Retry => Then::End(put_off(EVERY_NUMBER)),
+            OnActiveConversation::Reuse if is_untouched => {
+                return match self.reusable.front() {
+                    Some(sid) => Step::Visit { sid: sid.clone() },
+                    None => Step::End(suppressed(OTHERS)),
+                };
+            }
+            // What has taken the numbers may be one of ours.
+            OnActiveConversation::Reuse if !self.anew => Then::Anew,
+            OnActiveConversation::Reuse => {
+                Then::End(put_off("the customer's conversations change while they are looked at"))
+            }
         };
         match (&self.conversation, self.may_be_made, then) {
             (Some(_), _, then) => self.take_away(then),
@@ -97,6 +97,8 @@ impl Progress {
 
 const EVERY_NUMBER: &str =
     "every number in spec.conversation.twilioNumber is in another open conversation with this customer";
+const OTHERS: &str = "every number in spec.conversation.twilioNumber is in an open conversation with this customer that this \
+                      operator did not make";
 
 fn suppressed(detail: &str) -> Sent {
     Sent::suppressed(reason::CONVERSATION_ACTIVE, detail)

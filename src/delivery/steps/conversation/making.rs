@@ -154,7 +154,6 @@ impl Progress {
             // Another conversation took this number in between: the next one is tried.
             Answer::Done(Added::PairTaken) => {
                 self.numbers.pop_front();
-                self.outrun = true;
                 self.add()
             }
             Answer::Refused(fault) => self.undone(fault),

@@ -133,8 +133,6 @@ pub struct Progress {
     creating: bool,
     /// The numbers that are still to be tried, the current one first.
     numbers: VecDeque<E164>,
-    /// A number that was free was taken by another conversation in between.
-    outrun: bool,
     /// Conversations that other events have made with this customer, the current one first; none unless they may be reused.
     reusable: VecDeque<ConversationSid>,
     /// The one of them that the opening message goes into.
@@ -165,7 +163,6 @@ impl Progress {
             conversation: None,
             creating: false,
             numbers: VecDeque::new(),
-            outrun: false,
             reusable: VecDeque::new(),
             reused: None,
             anew: false,
