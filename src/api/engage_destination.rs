@@ -191,14 +191,33 @@ impl Default for Phone {
     }
 }
 
-/// Who may be messaged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who may be messaged: by a trait, or by the subscription that the event tells of. Whoever may not is suppressed as `NoConsent`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.trait) != has(self.subscription)").message(
+        "consent is known by one thing: set either trait or subscription"
+    )
+)]
 pub struct Consent {
     /// Trait that must be `true` (or the text `true`); when it is absent or anything else the event is suppressed.
-    #[serde(rename = "trait")]
+    #[serde(default, rename = "trait", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
-    pub trait_name: String,
+    pub trait_name: Option<String>,
+    /// The WhatsApp subscription of the number that is messaged, as the event itself tells it: in `external_ids` or
+    /// `context.externalIds` (`channelType` and `isSubscribed`), or in `context.messaging_subscriptions`. `OptIn` messages
+    /// who is subscribed and nobody else; `OptOut` also those of whom the event says nothing. Segment puts no
+    /// subscription into an event by itself, and none can be asked for: what makes the events has to bring it. An event that
+    /// nothing proves, as in a batch without the token of `SEGMENT_WEBHOOK_TOKEN`, is answered 503 with `NotProven`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<SubscriptionConsent>,
+}
+
+/// Whom a subscription status lets be messaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SubscriptionConsent {
+    OptIn,
+    OptOut,
 }
 
 /// A WhatsApp template sent by the Messages API.
@@ -240,6 +259,13 @@ pub struct Whatsapp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
     pub content_variables: Option<BTreeMap<String, String>>,
+    /// How long Twilio may keep trying to deliver the message, such as `4h`: what has not reached WhatsApp by then fails
+    /// instead of coming late. 1s to 10h. Default: as long as Twilio tries by itself, at most 10h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(
+        "self.matches('^[0-9]{1,5}[smh]$') && duration(self) >= duration('1s') && duration(self) <= duration('10h')"
+    ).message("validity is 1s to 10h, the range that Twilio takes"))]
+    pub validity: Option<Period>,
 }
 
 /// A conversation whose replies start a Studio flow.
@@ -248,7 +274,10 @@ pub struct Whatsapp {
 #[x_kube(
     validation = Rule::new("has(self.flowRef) != has(self.flowSid)").message(
         "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)"
-    )
+    ),
+    validation = Rule::new(
+        "!has(self.onActiveConversation) || self.onActiveConversation != 'Reuse' || has(self.openingMessage)"
+    ).message("onActiveConversation: Reuse sends the opening message into the conversation: set openingMessage")
 )]
 pub struct Conversation {
     /// The StudioFlow that a reply starts.
@@ -270,7 +299,7 @@ pub struct Conversation {
     #[schemars(range(min = 0, max = 31_536_000))]
     pub timeout: i64,
     /// WhatsApp senders of the account to talk from, in E.164. The first one that is not already talking to the customer
-    /// is used; when all are, the event is suppressed with the reason `ConversationActive`.
+    /// is used; when all are, `onActiveConversation` says what follows.
     #[x_kube(validation = Rule::new("self.all(n, n.matches('^(whatsapp:)?[+][1-9][0-9]{6,14}$'))").message(
         "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001"
     ))]
@@ -279,6 +308,22 @@ pub struct Conversation {
     /// Template sent inside the conversation as soon as it stands. Absent: the conversation waits for the customer to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening_message: Option<OpeningMessage>,
+    /// What follows when every `twilioNumber` is talking to the customer in another open conversation. `Skip` suppresses the
+    /// event with the reason `ConversationActive`. `Retry` answers 503 with the same reason, so that Segment sends it again
+    /// for about four hours. `Reuse` sends the opening message into such a conversation, if this operator made it, and
+    /// changes nothing else of it: whoever answers there goes on. If others made them all, the event is suppressed. Default:
+    /// Skip.
+    #[serde(default)]
+    pub on_active_conversation: OnActiveConversation,
+}
+
+/// What follows when every number is talking to the customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OnActiveConversation {
+    #[default]
+    Skip,
+    Reuse,
+    Retry,
 }
 
 /// A template sent inside a conversation.

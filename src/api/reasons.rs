@@ -102,6 +102,7 @@ pub mod event {
     pub const TWILIO_NOT_FOUND: &str = "TwilioNotFound";
     pub const TWILIO_REFUSED: &str = "TwilioRefused";
     pub const TWILIO_CONFLICT: &str = "TwilioConflict";
+    pub const NOT_PROVEN: &str = "NotProven";
     pub const PROFILE_API_UNAVAILABLE: &str = "ProfileApiUnavailable";
     pub const PROFILE_API_THROTTLED: &str = "ProfileApiThrottled";
     pub const PROFILE_API_REFUSED: &str = "ProfileApiRefused";

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
-    api::{EngageDestination, ObjectKey},
+    api::{EngageDestination, ObjectKey, engage_destination::OnActiveConversation},
     delivery::{
         destination::{Action, Destination, FlowSource, NAME_TRAIT},
         outcome::Final,
@@ -75,7 +75,24 @@ struct Previewed {
     message_id: String,
     /// Traits that nothing brings.
     missing: Vec<String>,
-    result: Result<Vec<Request>, Final>,
+    result: Result<Planned, Final>,
+}
+
+/// The requests, and those when every number of ours is in an open conversation with the customer.
+struct Planned {
+    requests: Vec<Request>,
+    when_active: Option<(OnActiveConversation, Vec<Request>)>,
+}
+
+impl Planned {
+    /// Writes `name` in place of the template's SID, which is not known.
+    fn name_content(&mut self, name: &str) {
+        let when_active = self.when_active.iter_mut().flat_map(|(_, requests)| requests);
+        let parameters = self.requests.iter_mut().chain(when_active).flat_map(|request| &mut request.form);
+        for (_, sid) in parameters.filter(|(parameter, _)| *parameter == "ContentSid") {
+            name.clone_into(sid);
+        }
+    }
 }
 
 /// The account is in the Secret, which is not read.
@@ -157,12 +174,11 @@ fn preview(
         if let Delivery::Whatsapp(message) = &mut delivery {
             message.status_callback = callback;
         }
-        let mut requests = delivery.requests(ACCOUNT);
-        let parameters = requests.iter_mut().flat_map(|request| &mut request.form);
-        for (_, sid) in parameters.filter(|(name, _)| content.is_none() && *name == "ContentSid") {
-            CONTENT.clone_into(sid);
+        let mut planned = Planned { requests: delivery.requests(ACCOUNT), when_active: delivery.when_active() };
+        if content.is_none() {
+            planned.name_content(CONTENT);
         }
-        requests
+        planned
     });
     Previewed { message_id, missing: missing.into_iter().collect(), result }
 }
@@ -218,14 +234,16 @@ fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std:
             write!(out, "(missing: {}) ", missing.join(", "))?;
         }
         match result {
-            Ok(requests) => {
+            Ok(Planned { requests, when_active }) => {
                 writeln!(out, "{} request{}", requests.len(), if requests.len() == 1 { "" } else { "s" })?;
-                for request in requests {
-                    writeln!(out, "\nPOST {}", request.url(&BaseUrls::default()))?;
-                    let width = request.form.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-                    for (name, value) in &request.form {
-                        writeln!(out, "  {name:width$}  {value}")?;
-                    }
+                print_requests(out, requests)?;
+                if let Some((policy, requests)) = when_active {
+                    writeln!(
+                        out,
+                        "\nIf every number is in an open conversation with this customer: {}",
+                        says(*policy)
+                    )?;
+                    print_requests(out, requests)?;
                 }
             }
             Err(outcome) => {
@@ -238,18 +256,52 @@ fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std:
     Ok(())
 }
 
+fn print_requests(out: &mut impl Write, requests: &[Request]) -> std::io::Result<()> {
+    for request in requests {
+        writeln!(out, "\nPOST {}", request.url(&BaseUrls::default()))?;
+        let width = request.form.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in &request.form {
+            writeln!(out, "  {name:width$}  {value}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What a policy does, in words.
+const fn says(policy: OnActiveConversation) -> &'static str {
+    match policy {
+        OnActiveConversation::Skip => "suppressed, ConversationActive",
+        OnActiveConversation::Retry => "retry, ConversationActive, for as long as Segment repeats the event",
+        OnActiveConversation::Reuse => {
+            "one request, into a conversation that this operator made; if it made none, suppressed, ConversationActive"
+        }
+    }
+}
+
+fn requests_as_json(requests: &[Request]) -> Value {
+    let as_json = |request: &Request| {
+        let form: Map<String, Value> =
+            request.form.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+        json!({"method": "POST", "url": request.url(&BaseUrls::default()), "form": form})
+    };
+    requests.iter().map(as_json).collect()
+}
+
 fn as_json(previewed: &Previewed) -> Value {
     let Previewed { message_id, missing, result } = previewed;
     match result {
-        Ok(requests) => json!({
-            "messageId": message_id,
-            "missingTraits": missing,
-            "requests": requests.iter().map(|request| {
-                let form: Map<String, Value> =
-                    request.form.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
-                json!({"method": "POST", "url": request.url(&BaseUrls::default()), "form": form})
-            }).collect::<Vec<_>>(),
-        }),
+        Ok(Planned { requests, when_active }) => {
+            let mut json = json!({
+                "messageId": message_id,
+                "missingTraits": missing,
+                "requests": requests_as_json(requests),
+            });
+            if let Some((policy, requests)) = when_active {
+                json["ifConversationActive"] =
+                    json!({"policy": policy, "does": says(*policy), "requests": requests_as_json(requests)});
+            }
+            json
+        }
         Err(outcome) => json!({
             "messageId": message_id,
             "missingTraits": missing,

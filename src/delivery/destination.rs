@@ -8,10 +8,11 @@ use std::{
 
 use crate::{
     api::{
-        EngageDestinationSpec, EngageDestinationStatus,
+        EngageDestinationSpec, EngageDestinationStatus, Period,
         admission::Rejection,
         engage_destination::{
-            Conversation, Delivery, OnSameEntry, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
+            Consent, Conversation, Delivery, OnActiveConversation, OnSameEntry, OnUnknownOutcome, OpeningMessage,
+            Phone, SegmentRegion, SubscriptionConsent, Whatsapp,
         },
         references::{ContentName, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
@@ -35,13 +36,23 @@ pub struct Destination {
     pub when: Option<When>,
     pub phone_trait: String,
     pub phone_region: Option<Region>,
-    pub consent_trait: Option<String>,
+    /// Absent: nobody is asked.
+    pub consent: Option<ConsentBy>,
     pub action: Action,
     pub limits: Limits,
     /// Every trait that deciding and sending reads.
     pub traits: BTreeSet<String>,
     /// Placeholders that the action fills, without braces.
     pub placeholders: BTreeSet<String>,
+}
+
+/// By what it is known whether a recipient has agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsentBy {
+    /// A trait that is true.
+    Trait(String),
+    /// The WhatsApp subscription of the number, as the event tells it.
+    Subscription(SubscriptionConsent),
 }
 
 /// What a destination does with an event.
@@ -75,6 +86,8 @@ pub struct WhatsappAction {
     pub messaging_service: MessagingServiceSid,
     pub content: ContentSource,
     pub variables: Variables,
+    /// How long Twilio may try to deliver it; absent: as long as Twilio does.
+    pub validity: Option<Duration>,
 }
 
 /// A conversation whose replies start a flow.
@@ -86,6 +99,8 @@ pub struct ConversationAction {
     /// Our numbers, in the order in which they are tried.
     pub numbers: Vec<E164>,
     pub opening: Option<Opening>,
+    /// What follows when none of the numbers is free.
+    pub on_active: OnActiveConversation,
 }
 
 /// A template inside the conversation.
@@ -170,12 +185,15 @@ impl Destination {
                 None
             }
         };
+        let consent = consent.as_ref().and_then(|consent| consent_by(consent, &mut problems));
         let limits = limits(delivery);
         let Some(action) = action.filter(|_| problems.0.is_empty()) else { return Err(problems.0) };
 
         let mut traits = BTreeSet::from([phone_trait.clone()]);
         traits.extend(when.iter().flat_map(|when| when.traits().clone()));
-        traits.extend(consent.iter().map(|consent| consent.trait_name.clone()));
+        if let Some(ConsentBy::Trait(name)) = &consent {
+            traits.insert(name.clone());
+        }
         let placeholders = match &action {
             Action::Whatsapp(action) => {
                 traits.extend(action.variables.traits());
@@ -197,7 +215,7 @@ impl Destination {
             when,
             phone_trait: phone_trait.clone(),
             phone_region,
-            consent_trait: consent.as_ref().map(|consent| consent.trait_name.clone()),
+            consent,
             action,
             limits,
             traits,
@@ -236,8 +254,20 @@ fn limits(delivery: &Delivery) -> Limits {
     }
 }
 
+fn consent_by(consent: &Consent, problems: &mut Problems) -> Option<ConsentBy> {
+    match (&consent.trait_name, consent.subscription) {
+        (Some(name), None) => Some(ConsentBy::Trait(name.clone())),
+        (None, Some(subscription)) => Some(ConsentBy::Subscription(subscription)),
+        (Some(_), Some(_)) | (None, None) => {
+            problems.add("spec.consent", "consent is known by one thing: set either trait or subscription".into());
+            None
+        }
+    }
+}
+
 fn whatsapp_action(whatsapp: &Whatsapp, problems: &mut Problems) -> Option<WhatsappAction> {
-    let Whatsapp { messaging_service_sid, content_sid, content, include_traits, content_variables } = whatsapp;
+    let Whatsapp { messaging_service_sid, content_sid, content, include_traits, content_variables, validity } =
+        whatsapp;
     let messaging_service = problems.take("spec.whatsapp.messagingServiceSid", messaging_service_sid.parse());
     let content = content_source("spec.whatsapp", content_sid.as_deref(), content.as_ref(), problems);
     let variables = match (include_traits, content_variables) {
@@ -249,11 +279,13 @@ fn whatsapp_action(whatsapp: &Whatsapp, problems: &mut Problems) -> Option<Whats
             None
         }
     };
-    Some(WhatsappAction { messaging_service: messaging_service?, content: content?, variables: variables? })
+    let validity = validity.map(Period::as_duration);
+    Some(WhatsappAction { messaging_service: messaging_service?, content: content?, variables: variables?, validity })
 }
 
 fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> Option<ConversationAction> {
-    let Conversation { flow_ref, flow_sid, timeout, twilio_number, opening_message } = conversation;
+    let Conversation { flow_ref, flow_sid, timeout, twilio_number, opening_message, on_active_conversation } =
+        conversation;
     let flow = match (flow_ref, flow_sid) {
         (Some(flow), None) => Some(FlowSource::StudioFlow(flow.name.clone())),
         (None, Some(sid)) => problems.take("spec.conversation.flowSid", sid.parse()).map(FlowSource::Sid),
@@ -270,6 +302,10 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
             numbers.push(number);
         }
     }
+    let on_active = *on_active_conversation;
+    if on_active == OnActiveConversation::Reuse && opening_message.is_none() {
+        problems.add("spec.conversation", "onActiveConversation: Reuse needs an openingMessage to send".into());
+    }
     let opening = match opening_message {
         None => Some(None),
         Some(OpeningMessage { content_sid, content, content_variables }) => {
@@ -279,7 +315,7 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
             content.zip(variables).map(|(content, variables)| Some(Opening { content, variables }))
         }
     };
-    Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening? })
+    Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening?, on_active })
 }
 
 fn content_source(

@@ -5,6 +5,7 @@
 
 pub mod batch;
 pub mod condition;
+mod consent;
 mod conversation;
 pub mod credentials;
 pub mod destination;

@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
     delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
-    twilio::{E164, TwilioClient, TwilioError, conversations::ConversationMessage, sid::MessagingServiceSid},
+    twilio::{
+        E164, TwilioClient, TwilioError,
+        conversations::ConversationMessage,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// How far back before the attempt is looked, for clocks that were set in between.
@@ -54,6 +58,7 @@ pub(super) async fn observe(
         Trace::Conversation { unique_name, event, opening } => {
             conversation(twilio, ticket, unique_name, event, *opening).await
         }
+        Trace::Reused { conversation, event } => reused(twilio, ticket, conversation, event).await,
     }
 }
 
@@ -113,16 +118,36 @@ async fn conversation(
     })
 }
 
-/// The opening message of this event: its attributes name it.
-pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -> Option<&'a ConversationMessage> {
-    messages.iter().find(|message| is_of_event(message.attributes.as_deref(), event))
+/// The opening message in a conversation that another event has made. The customer is in it, whoever else is. Of one that
+/// somebody has deleted it cannot be told any more.
+async fn reused(
+    twilio: &TwilioClient,
+    ticket: &Ticket,
+    conversation: &ConversationSid,
+    event: &str,
+) -> Result<Observed, ObserveError> {
+    let messages = match twilio.conversation_messages(conversation).await {
+        Err(error) if error.is_not_found() => return Ok(Observed::Absent),
+        other => other?,
+    };
+    Ok(match opening_of(&messages, event) {
+        Some(message) => {
+            ticket.opened(message);
+            Observed::Present { sid: conversation.to_string() }
+        }
+        None => Observed::Absent,
+    })
 }
 
-/// Whether a message's attributes name this event.
-fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
-    attributes
-        .and_then(|attributes| serde_json::from_str::<Value>(attributes).ok())
-        .is_some_and(|attributes| attributes.get(EVENT_ATTRIBUTE).and_then(Value::as_str) == Some(event))
+/// The opening message of this event: its attributes name it.
+pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -> Option<&'a ConversationMessage> {
+    messages.iter().find(|message| event_of(message).as_deref() == Some(event))
+}
+
+/// The event whose opening message it is.
+fn event_of(message: &ConversationMessage) -> Option<String> {
+    let attributes: Value = serde_json::from_str(message.attributes.as_deref()?).ok()?;
+    attributes.get(EVENT_ATTRIBUTE)?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ impl Engine {
     fn hold(&self, attempt: &Attempt) -> Option<Hold> {
         match &attempt.trace {
             Trace::Message { to, .. } => Some(self.recipients.hold(to)),
-            Trace::Conversation { .. } => None,
+            Trace::Conversation { .. } | Trace::Reused { .. } => None,
         }
     }
 
@@ -77,7 +77,7 @@ impl Engine {
             };
             let _turn = match &attempt.trace {
                 Trace::Message { to, .. } if hold.is_none() => engine.recipients.turn(twilio.account(), to, RECIPIENT_PATIENCE).await,
-                Trace::Message { .. } | Trace::Conversation { .. } => None,
+                Trace::Message { .. } | Trace::Conversation { .. } | Trace::Reused { .. } => None,
             };
             let outcome = match settle(&twilio, &ticket, &attempt, silent_since).await {
                 Settled::Present { sid } => Outcome::Final(Final::Sent { sid }),

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::too_many_lines)]
 
+mod active;
 mod architecture;
 mod bad_input;
 mod batches;
 mod cluster;
+mod consent;
 mod conversation;
 mod documentation;
 mod entries;

@@ -73,6 +73,34 @@ async fn the_requests_are_those_that_twilio_gets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_follows_when_every_number_is_talking_to_the_customer_is_said_too() {
+    let world = World::with(&[]).await;
+    let mut resource = destination("agent", &conversation());
+    for (policy, says, requests) in [
+        ("Skip", "suppressed, ConversationActive", 0),
+        ("Retry", "retry, ConversationActive", 0),
+        ("Reuse", "one request, into a conversation that this operator made", 1),
+    ] {
+        resource["spec"]["conversation"]["onActiveConversation"] = json!(policy);
+        let (code, text, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        let said = format!("If every number is in an open conversation with this customer: {says}");
+        assert!(text.contains(&said), "{text}");
+        let (_, printed, _) = preview(&world, &resource, &event_to(&phone(1)), &["-o", "json"]);
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let active = &printed[0]["ifConversationActive"];
+        assert_eq!((&active["policy"], active["requests"].as_array().map(Vec::len)), (&json!(policy), Some(requests)));
+        assert_eq!(
+            active["requests"].get(0).map_or(&json!(null), |request| &request["form"]),
+            match policy {
+                "Reuse" => &printed[0]["requests"][3]["form"],
+                _ => &Value::Null,
+            }
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_not_be_sent_says_why_and_what_is_wrong_is_named() {
     let world = World::with(&[]).await;
     let mut resource = destination("welcome", &whatsapp());

@@ -23,7 +23,10 @@ use crate::{
         journal::enrollment::Place,
         outcome::{Final, Reason},
     },
-    twilio::{E164, sid::MessagingServiceSid},
+    twilio::{
+        E164,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// Milliseconds since 1970.
@@ -82,6 +85,8 @@ pub enum Trace {
     Message { to: E164, messaging_service: MessagingServiceSid },
     /// The conversation of this unique name, and in it the opening message of this event, if there is to be one.
     Conversation { unique_name: String, event: String, opening: bool },
+    /// The opening message of this event, in a conversation that another event has made.
+    Reused { conversation: ConversationSid, event: String },
 }
 
 /// A change that is asked for.
@@ -333,6 +338,19 @@ mod tests {
         assert_eq!(reason.word, reason::RETRIES_ENDED);
         assert!(reason.detail.contains("Throttled: slow down"), "{}", reason.detail);
         assert_eq!(apply(Some(&started(&a)), &give_up, asker(&a, i64::MAX)).1, Reply::Lost);
+    }
+
+    #[test]
+    fn an_entry_is_read_as_every_version_has_written_it() {
+        let written = r#"{"state":{"state":"started","owner":"a","attempt":{"at":0,"settle":{"secs":60,"nanos":0},
+            "on_unknown":"Resend","trace":{"kind":"conversation","unique_name":"u","event":"m","opening":true}}},
+            "first_seen":0,"attempts":1,"expires":3600000}"#;
+        let entry: Entry = serde_json::from_str(written).unwrap();
+        assert_eq!(entry, started(&owner("a")));
+        let conversation = format!("CH{}", "0".repeat(32)).parse().unwrap();
+        let attempt = Attempt { trace: Trace::Reused { conversation, event: "m".into() }, ..attempt() };
+        let reused = apply(Some(&entry), &Operation::Start { attempt }, asker(&owner("a"), 2)).0.unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&serde_json::to_string(&reused).unwrap()).unwrap(), reused);
     }
 
     #[test]

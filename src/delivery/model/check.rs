@@ -11,7 +11,7 @@ use super::{
     Action, Bug, EventOf, Setting,
     world::{Happening, World},
 };
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 const KEPT: &str = "every promise is kept";
 const OPENED: Action = Action::Conversation { opening: true };
@@ -88,12 +88,14 @@ fn one(action: Action) -> Setting {
     Setting {
         events: vec![EventOf { customer: 0, action }],
         on_unknown: OnUnknownOutcome::Resend,
+        on_active: OnActiveConversation::Skip,
         numbers: 1,
         tries: 3,
         faults: 2,
         crashes: 1,
         pauses: 1,
         closings: 0,
+        takings: 0,
         beyond: 0,
         one_entry: false,
         memory: false,
@@ -140,6 +142,34 @@ fn two_events_of_one_customer_are_never_taken_for_each_other() {
             }
             holds(&format!("two of one customer, {first:?} and {second:?}, {on_unknown:?}"), &setting);
         }
+    }
+}
+
+/// Somebody else takes numbers between the look for them and the use of them.
+#[test]
+fn a_race_for_our_numbers_leads_to_the_next_one_and_in_the_end_to_what_the_destination_asks_for() {
+    for on_active in [OnActiveConversation::Skip, OnActiveConversation::Reuse, OnActiveConversation::Retry] {
+        let bounds = Setting { takings: 2, numbers: 2, faults: 1, tries: 2, closings: 1, pauses: 0, ..one(OPENED) };
+        holds(&format!("numbers taken, {on_active:?}"), &Setting { on_active, ..bounds });
+    }
+}
+
+#[test]
+fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away() {
+    use OnActiveConversation::{Retry, Reuse};
+    use OnUnknownOutcome::{Park, Resend};
+    for (first, on_active, on_unknown, crashes, closings) in [
+        (OPENED, Reuse, Resend, 1, 0),
+        (OPENED, Reuse, Park, 1, 0),
+        (OPENED, Reuse, Resend, 0, 1),
+        (SILENT, Reuse, Resend, 0, 1),
+        (OPENED, Retry, Resend, 0, 1),
+    ] {
+        let mut setting = Setting { on_unknown, on_active, crashes, closings, ..two(first, OPENED) };
+        if long() {
+            setting = Setting { crashes: 1, closings: 1, ..setting };
+        }
+        holds(&format!("{first:?} and then {on_active:?}, {on_unknown:?}"), &setting);
     }
 }
 
@@ -211,6 +241,7 @@ fn every_seeded_bug_is_found() {
     let unrepeated = Setting { tries: 1, ..conversation.clone() };
     let messages = two(Action::Whatsapp, Action::Whatsapp);
     let entry = Setting { one_entry: true, ..messages.clone() };
+    let reused = Setting { on_active: OnActiveConversation::Reuse, ..two(OPENED, OPENED) };
     for (bug, setting) in [
         (Bug::SendBeforeStart, &message),
         (Bug::ResendWithoutSettling, &message),
@@ -226,6 +257,9 @@ fn every_seeded_bug_is_found() {
         (Bug::HoldForNothing, &entry),
         (Bug::AttachWithoutLooking, &conversation),
         (Bug::LeaveHalfMade, &unrepeated),
+        (Bug::ReuseHalfMade, &Setting { tries: 1, ..reused.clone() }),
+        (Bug::TakeReusedAway, &reused),
+        (Bug::ForgetReused, &reused),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting.clone() });
         assert!(found.is_some(), "{bug:?} is not found");

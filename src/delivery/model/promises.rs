@@ -19,11 +19,7 @@ impl World {
         self.broken.or_else(|| self.doubled(setting)).or_else(|| {
             let mut next = Vec::new();
             self.happenings(setting, &mut next);
-            if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
-                self.unfinished(setting)
-            } else {
-                None
-            }
+            if next.iter().all(Happening::is_from_outside) { self.unfinished(setting) } else { None }
         })
     }
 
@@ -67,6 +63,11 @@ impl World {
                 (Final::Suppressed { .. } | Final::Duplicate { .. } | Final::Rejected { .. }, _) => {
                     return Some("an event counts as not sent and was");
                 }
+            }
+            let mut taken_away =
+                self.twilio.conversations.iter().filter(|found| found.state == ConversationState::Deleted);
+            if matches!(outcome, Final::Sent { .. }) && taken_away.any(|found| found.openings.contains(&event)) {
+                return Some("an event's message was taken away with its conversation");
             }
             for found in there {
                 let unknown = matches!(outcome, Final::Unknown { .. });

@@ -7,7 +7,7 @@ use super::{
     Action, EventOf, Setting,
     world::{Happening, World},
 };
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 fn event() -> impl Strategy<Value = EventOf> {
     let action = prop_oneof![
@@ -21,26 +21,35 @@ fn event() -> impl Strategy<Value = EventOf> {
 fn setting() -> impl Strategy<Value = Setting> {
     (
         prop::collection::vec(event(), 1..8),
-        prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+        (
+            prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+            prop_oneof![
+                Just(OnActiveConversation::Skip),
+                Just(OnActiveConversation::Reuse),
+                Just(OnActiveConversation::Retry)
+            ],
+        ),
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8, any::<bool>()),
+        (0..6_u8, 0..6_u8, 0..4_u8, 0..3_u8, any::<bool>()),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings, one_entry))| {
-            Setting {
+        .prop_map(
+            |(events, policies, (numbers, tries, faults), (crashes, pauses, closings, takings, one_entry))| Setting {
                 events,
-                on_unknown,
+                on_unknown: policies.0,
+                on_active: policies.1,
                 numbers,
                 tries,
                 faults,
                 crashes,
                 pauses,
                 closings,
+                takings,
                 beyond: 0,
                 one_entry,
                 memory: false,
                 bug: None,
-            }
-        })
+            },
+        )
 }
 
 /// Which of the things that can happen does, at each moment: one drawn number each.
@@ -69,7 +78,7 @@ fn run(setting: &Setting, schedule: &[u16]) -> Result<(), TestCaseError> {
             world.repeat(event);
         }
         prop_assert_eq!(&journal, &world.journal, "a repetition changed the record, after {:?}", past);
-        if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
+        if next.iter().all(Happening::is_from_outside) {
             break;
         }
         let happening = next[usize::from(draw) % next.len()];

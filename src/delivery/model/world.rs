@@ -34,6 +34,7 @@ pub struct World {
     pub crashes: u8,
     pub pauses: u8,
     pub closings: u8,
+    pub takings: u8,
     pub beyond: u8,
     /// A promise that was broken on the way here.
     pub broken: Option<&'static str>,
@@ -72,12 +73,21 @@ pub enum Happening {
     Land { late: usize },
     /// A conversation is closed by its timer or an agent.
     Close { conversation: usize },
+    /// Somebody else opens a conversation with a customer.
+    Take { customer: usize, number: usize },
     /// A settling time passes.
     Tick,
     /// The hours pass after which an event is given up.
     Hours,
     /// The sweep comes to an event.
     Sweep { run: usize, event: usize },
+}
+
+impl Happening {
+    /// Nothing of the delivery waits for it.
+    pub const fn is_from_outside(&self) -> bool {
+        matches!(self, Self::Close { .. } | Self::Take { .. })
+    }
 }
 
 pub fn owner(run: usize) -> Owner {
@@ -98,6 +108,7 @@ impl World {
             crashes: setting.crashes,
             pauses: setting.pauses,
             closings: setting.closings,
+            takings: setting.takings,
             beyond: setting.beyond,
             broken: None,
         }
@@ -147,6 +158,15 @@ impl World {
             let active = found.filter(|(_, found)| found.state == ConversationState::Active);
             all.extend(active.map(|(conversation, _)| Happening::Close { conversation }));
         }
+        if self.takings > 0 {
+            let customers = 0..Run::customers(setting);
+            let pairs = customers.flat_map(|customer| (0..setting.numbers).map(move |number| (customer, number)));
+            let free = pairs.filter(|(customer, number)| {
+                !self.twilio.taken.contains(&(*customer, *number))
+                    && self.twilio.of_pair(setting, *customer, *number).is_none()
+            });
+            all.extend(free.map(|(customer, number)| Happening::Take { customer, number }));
+        }
     }
 
     /// Whether sending the event now could change anything: Segment repeats until it is answered for good.
@@ -190,6 +210,10 @@ impl World {
             Happening::Close { conversation } => {
                 self.closings -= 1;
                 self.twilio.conversations[conversation].state = ConversationState::Closed;
+            }
+            Happening::Take { customer, number } => {
+                self.takings -= 1;
+                self.twilio.taken.push((customer, number));
             }
             Happening::Tick => {
                 let mut deliveries = self.runs.iter().flat_map(|run| run.deliveries.iter().flatten());
@@ -367,7 +391,7 @@ fn trace(setting: &Setting, event: usize) -> Trace {
 }
 
 pub fn unique_name(event: usize) -> String {
-    format!("event {event}")
+    format!("engage-{event:040x}")
 }
 
 pub fn customer(customer: usize) -> crate::twilio::E164 {
@@ -376,8 +400,12 @@ pub fn customer(customer: usize) -> crate::twilio::E164 {
 
 impl Run {
     fn new(setting: &Setting) -> Self {
-        let customers = setting.events.iter().map(|event| event.customer + 1).max().unwrap_or(0);
-        Self { alive: true, deliveries: vec![None; setting.events.len()], turns: vec![None; customers] }
+        let turns = vec![None; Self::customers(setting)];
+        Self { alive: true, deliveries: vec![None; setting.events.len()], turns }
+    }
+
+    fn customers(setting: &Setting) -> usize {
+        setting.events.iter().map(|event| event.customer + 1).max().unwrap_or(0)
     }
 }
 

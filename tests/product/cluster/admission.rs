@@ -64,6 +64,13 @@ fn cases() -> Vec<Case> {
         action["conversation"].as_object_mut().unwrap().remove("flowRef");
         action
     };
+    let validity = "validity is 1s to 10h, the range that Twilio takes";
+    let consent = "consent is known by one thing: set either trait or subscription";
+    let unopened = {
+        let mut action = conversation();
+        action["conversation"].as_object_mut().unwrap().remove("openingMessage");
+        action
+    };
     let by_position = {
         let mut action = whatsapp();
         action["whatsapp"].as_object_mut().unwrap().remove("contentVariables");
@@ -122,6 +129,42 @@ fn cases() -> Vec<Case> {
             &by_position,
             &json!({"whatsapp": {"contentVariables": variables(101)}}),
             &json!({"whatsapp": {"contentVariables": variables(100)}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "0s"}}),
+            &json!({"whatsapp": {"validity": "1s"}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "36001s"}}),
+            &json!({"whatsapp": {"validity": "10h"}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "1d"}}),
+            &json!({"whatsapp": {"validity": "600m"}}),
+        ),
+        ed("spec.consent", consent, &whatsapp(), &json!({"consent": {}}), &json!({"consent": {"trait": "opt_in"}})),
+        ed(
+            "spec.consent",
+            consent,
+            &whatsapp(),
+            &json!({"consent": {"trait": "opt_in", "subscription": "OptIn"}}),
+            &json!({"consent": {"subscription": "OptOut"}}),
+        ),
+        ed(
+            "spec.conversation",
+            "onActiveConversation: Reuse sends the opening message into the conversation: set openingMessage",
+            &unopened,
+            &json!({"conversation": {"onActiveConversation": "Reuse"}}),
+            &json!({"conversation": {"onActiveConversation": "Retry"}}),
         ),
         ed("spec.conversation", once, &conversation(), &json!({"conversation": {"flowSid": sid("FW", 1)}}), &none),
         ed("spec.conversation", once, &nowhere, &none, &json!({"conversation": {"flowSid": sid("FW", 1)}})),

@@ -46,10 +46,13 @@ fn full() -> Vec<Value> {
     let mut from_config_map = flow.clone();
     from_config_map["spec"].as_object_mut().unwrap().remove("definition");
     from_config_map["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
+    let mut subscribed = with_action(whatsapp(), json!({}));
+    subscribed["spec"]["consent"] = json!({"subscription": "OptIn"});
     vec![
-        with_action(whatsapp(), json!({})),
+        with_action(whatsapp(), json!({"whatsapp": {"validity": "4h"}})),
         with_action(by_position, json!({"whatsapp": {"includeTraits": ["a"]}})),
-        with_action(conversation(), json!({})),
+        with_action(conversation(), json!({"conversation": {"onActiveConversation": "Reuse"}})),
+        subscribed,
         with_action(by_name(whatsapp(), &content), json!({})),
         with_action(by_name(conversation(), &content), json!({})),
         with_action(by_sid, json!({"conversation": {"flowSid": crate::harness::sid("FW", 1)}})),
