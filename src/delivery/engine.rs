@@ -27,7 +27,7 @@ use crate::{
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
-    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{CallbackUrls, E164, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -46,6 +46,8 @@ pub struct Route {
     pub destination: Arc<Destination>,
     /// The flow of a conversation.
     pub flow: Option<FlowSid>,
+    /// The WhatsApp sender of the Messaging Service, where it is known.
+    pub sender: Option<E164>,
 }
 
 /// What deliveries share.
@@ -227,8 +229,8 @@ impl Engine {
             on_unknown: limits.on_unknown,
             trace: trace_of(&delivery, event),
         };
-        let sender = sender_of(&delivery);
-        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt };
+        let sender = sender_of(route, &delivery);
+        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt, turn: None };
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
             Delivery::Conversation(conversation) => sending.conversation(conversation).await,
@@ -289,9 +291,12 @@ fn key(route: &Route, event: &Event) -> Key {
     Key { destination: route.uid.clone(), message_id: event.message_id.clone() }
 }
 
-fn sender_of(delivery: &Delivery) -> String {
+/// Whose pace is kept. A Messaging Service goes by the number that it sends from, which a conversation may talk from as well.
+fn sender_of(route: &Route, delivery: &Delivery) -> String {
     match delivery {
-        Delivery::Whatsapp(message) => message.messaging_service.to_string(),
+        Delivery::Whatsapp(message) => {
+            route.sender.as_ref().map_or_else(|| message.messaging_service.to_string(), ToString::to_string)
+        }
         Delivery::Conversation(conversation) => {
             conversation.numbers.first().map(ToString::to_string).unwrap_or_default()
         }

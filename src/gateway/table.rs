@@ -22,7 +22,7 @@ use crate::{
         destination::{Action, Destination, FlowSource},
         engine::Route,
     },
-    twilio::sid::FlowSid,
+    twilio::{E164, sid::FlowSid},
 };
 
 /// One destination in the table.
@@ -99,9 +99,11 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
         Err(gate) => return Served { uid, route: None, gate, generation },
     };
     let flow = flow_of(&compiled, destination);
-    let route = match known.and_then(|known| known.route.as_ref()).filter(|route| route.flow == flow) {
+    let sender = sender_of(&compiled, destination);
+    let unchanged = |route: &&Arc<Route>| route.flow == flow && route.sender == sender;
+    let route = match known.and_then(|known| known.route.as_ref()).filter(unchanged) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, sender }),
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -114,6 +116,14 @@ fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<Fl
             FlowSource::Sid(sid) => Some(sid.clone()),
             FlowSource::StudioFlow(_) => destination.status.as_ref()?.flow.as_ref()?.sid.parse().ok(),
         },
+    }
+}
+
+/// The one WhatsApp sender of a Messaging Service, as the controller has found it.
+fn sender_of(compiled: &Destination, destination: &EngageDestination) -> Option<E164> {
+    match (&compiled.action, destination.status.as_ref()?.senders.as_slice()) {
+        (Action::Whatsapp(_), [sender]) => sender.parse().ok(),
+        (Action::Whatsapp(_) | Action::Conversation(_), _) => None,
     }
 }
 

@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod batches;
+mod burst;
 mod cluster;
 mod conversation;
 mod documentation;
@@ -12,6 +13,7 @@ mod event_forms;
 mod harness;
 mod kill;
 mod original_failures;
+mod pace;
 mod preview;
 mod provisioning;
 mod reconcilers;

@@ -184,6 +184,11 @@ impl Progress {
         }
     }
 
+    /// The number of ours that is to be tried next.
+    pub fn number(&self) -> Option<&E164> {
+        self.numbers.front()
+    }
+
     pub fn paced(turn: Result<(), Reason>) -> Step {
         match turn {
             Ok(()) => Step::Start,

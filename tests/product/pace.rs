@@ -1,0 +1,128 @@
+//! How fast requests leave, read from the times at which they arrive at Twilio.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use engage_simulator::{FaultKind, FaultRule};
+use serde_json::{Value, json};
+
+use crate::harness::{World, conversation, delivered, destination, event_to, flow, merge, phone, whatsapp};
+
+/// A second, less what the way from the operator to the simulator varies by on a busy machine.
+const SECOND: i64 = 950;
+
+/// The action at a rate.
+fn at(rate: u32, mut action: Value) -> Value {
+    merge(&mut action, &json!({"delivery": {"rate": rate}}));
+    action
+}
+
+/// When requests of these operations arrived, in milliseconds and in order.
+fn arrivals(world: &World, operations: &[&str]) -> Vec<i64> {
+    let mut times: Vec<i64> = world
+        .sim
+        .requests()
+        .iter()
+        .filter(|entry| entry.operation.is_some_and(|operation| operations.contains(&operation)))
+        .map(|entry| entry.time_ms)
+        .collect();
+    times.sort_unstable();
+    times
+}
+
+/// The most arrivals within so many milliseconds.
+pub fn most_within(milliseconds: i64, times: &[i64]) -> usize {
+    let within = |from: usize| times[from..].iter().take_while(|at| **at < times[from] + milliseconds).count();
+    (0..times.len()).map(within).max().unwrap_or_default()
+}
+
+/// Sends so many events to each of these destinations at once, each to a customer of its own, until all are delivered.
+async fn deliver(world: &World, names: &[&str], events: usize) {
+    let sent = names.iter().enumerate().map(|(n, name)| {
+        let mut sender = world.segment(name, Duration::from_mins(1));
+        sender.concurrency = events;
+        sender.retry.first = Duration::from_millis(300);
+        sender.retry.longest = Duration::from_secs(1);
+        sender.retry.time_scale = 1.0;
+        let events: Vec<Value> = (n * events..(n + 1) * events).map(|n| event_to(&phone(n))).collect();
+        async move { sender.send(&events).await.unwrap() }
+    });
+    let deliveries = futures::future::join_all(sent).await.concat();
+    assert_eq!(delivered(&deliveries), names.len() * events, "{}", world.log());
+}
+
+#[tokio::test]
+async fn a_sender_sends_at_its_rate_and_in_no_second_more() {
+    let resources = [destination("one", &at(40, whatsapp())), destination("two", &at(40, whatsapp()))];
+    let world = World::ready(&resources).await;
+    deliver(&world, &["one", "two"], 100).await;
+    let times = arrivals(&world, &["messages.create"]);
+    let seconds = Duration::from_millis(u64::try_from(times[times.len() - 1] - times[0]).unwrap()).as_secs_f64();
+    let most = most_within(1_000, &times);
+    let used = 199.0 / seconds / 40.0;
+    let _ = writeln!(std::io::stderr(), "rate 40: at most {most} in a second, {:.1} % of the rate", used * 100.0);
+    assert!(most_within(SECOND, &times) <= 40, "{times:?}");
+    assert!(used > 0.85, "{used}");
+}
+
+#[tokio::test]
+async fn a_process_that_was_stopped_makes_up_for_nothing_in_a_heap() {
+    let resources = [destination("one", &at(40, whatsapp())), destination("two", &at(40, whatsapp()))];
+    let world = World::ready(&resources).await;
+    let pauses = async {
+        for pause in [300, 700, 500] {
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            world.pause(Duration::from_millis(pause)).await;
+        }
+    };
+    tokio::join!(deliver(&world, &["one", "two"], 100), pauses);
+    let times = arrivals(&world, &["messages.create"]);
+    // One may have been stopped on its way.
+    assert!(most_within(SECOND, &times) <= 41, "{times:?}");
+    // Of the 28 turns of the longest pause, a tenth of a second's may leave at once.
+    assert!(most_within(30, &times) <= 8, "{times:?}");
+}
+
+#[tokio::test]
+async fn a_service_and_a_conversation_of_one_sender_share_its_rate() {
+    let message = destination("welcome", &at(20, whatsapp()));
+    let resources = [flow(), message, destination("agent", &at(20, conversation()))];
+    let world = World::ready(&resources).await;
+    deliver(&world, &["welcome", "agent"], 40).await;
+    // The first of the conversation's numbers is the one that the service sends from.
+    let times = arrivals(&world, &["messages.create", "conversations.create"]);
+    assert_eq!(times.len(), 80);
+    assert!(most_within(SECOND, &times) <= 20, "{times:?}");
+}
+
+#[tokio::test]
+async fn an_account_makes_no_more_conversations_a_second_than_twilio_allows() {
+    let other = json!({"conversation": {"twilioNumber": ["+5511900000002"]}});
+    let mut second = conversation();
+    merge(&mut second, &other);
+    let resources = [flow(), destination("one", &conversation()), destination("two", &second)];
+    let world = World::ready(&resources).await;
+    deliver(&world, &["one", "two"], 50).await;
+    let times = arrivals(&world, &["conversations.create", "conversations.delete"]);
+    assert_eq!(times.len(), 100);
+    assert!(most_within(SECOND, &times) <= 30, "{times:?}");
+    let seconds = Duration::from_millis(u64::try_from(times[99] - times[0]).unwrap()).as_secs_f64();
+    assert!(seconds < 99.0 / 30.0 / 0.85, "{seconds}");
+}
+
+#[tokio::test]
+async fn after_a_429_the_account_waits_as_long_as_asked_and_comes_back_gently() {
+    let resources = [destination("welcome", &at(40, whatsapp()))];
+    let world = World::ready(&resources).await;
+    world.sim.set_faults(vec![FaultRule::on("messages.create", FaultKind::Throttle { retry_after: Some(2) }).times(1)]);
+    let begin = Instant::now();
+    deliver(&world, &["welcome"], 60).await;
+    let all = world.sim.requests_of("messages.create");
+    let refused = all.iter().find(|entry| entry.status == Some(429)).unwrap().time_ms;
+    let after: Vec<i64> = all.iter().map(|entry| entry.time_ms).filter(|at| *at > refused + 200).collect();
+    assert!(after[0] >= refused + 2_000, "{:?} {refused} {after:?}", begin.elapsed());
+    let first_second = after.iter().filter(|at| **at < after[0] + 1_000).count();
+    assert!((4..=20).contains(&first_second), "{first_second} in the first second after the pause");
+}
