@@ -200,7 +200,7 @@ impl Problems {
 /// Sends a second: as the spec says, and no more conversations than Twilio lets an account make.
 pub fn most_a_second(spec: &EngageDestinationSpec) -> u32 {
     let rate = u32::try_from(spec.delivery.rate).unwrap_or(1).max(1);
-    if spec.conversation.is_some() { rate.min(CONVERSATIONS_A_SECOND) } else { rate }
+    if spec.whatsapp.is_none() { rate.min(CONVERSATIONS_A_SECOND) } else { rate }
 }
 
 fn limits(delivery: &Delivery, rate: u32) -> Limits {

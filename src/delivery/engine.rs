@@ -15,7 +15,7 @@ use crate::{
     api::{ObjectKey, reasons::event as reason},
     delivery::{
         credentials::SecretCache,
-        destination::Destination,
+        destination::{Action, Destination},
         journal::{Attempt, Claimed, Journal, JournalError, Key, Ticket, TicketError, Trace, machine},
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
@@ -23,7 +23,7 @@ use crate::{
         plan::{self, Delivery},
         receipts::metrics::CallbackResult,
         recipients::Recipients,
-        send::Sending,
+        send::{Sending, THROTTLED},
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
@@ -189,6 +189,12 @@ impl Engine {
             Ok(Claimed::Ended(outcome)) => return Outcome::Duplicate(outcome),
             Err(error) => return journal_failed(&error),
         };
+        // Who has nothing to look for is told at once that there is no room, before anybody is asked for traits.
+        let (account, sender) = (credentials.twilio.account(), sender_of(route));
+        let of_conversations = !matches!(route.destination.action, Action::Whatsapp(_));
+        if ticket.attempts() == 0 && self.pacer.is_full(account, &sender, limits.rate, of_conversations) {
+            return settle_ticket(ticket, Outcome::Retry(Reason::new(reason::THROTTLED, THROTTLED))).await;
+        }
         let traits = match self.enrich(route, event, proven, &credentials).await {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
@@ -229,7 +235,7 @@ impl Engine {
             on_unknown: limits.on_unknown,
             trace: trace_of(&delivery, event),
         };
-        let sender = sender_of(route, &delivery);
+        let sender = sender_of(route);
         let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt, turn: None };
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
@@ -292,14 +298,12 @@ fn key(route: &Route, event: &Event) -> Key {
 }
 
 /// Whose pace is kept. A Messaging Service goes by the number that it sends from, which a conversation may talk from as well.
-fn sender_of(route: &Route, delivery: &Delivery) -> String {
-    match delivery {
-        Delivery::Whatsapp(message) => {
-            route.sender.as_ref().map_or_else(|| message.messaging_service.to_string(), ToString::to_string)
+fn sender_of(route: &Route) -> String {
+    match &route.destination.action {
+        Action::Whatsapp(action) => {
+            route.sender.as_ref().map_or_else(|| action.messaging_service.to_string(), ToString::to_string)
         }
-        Delivery::Conversation(conversation) => {
-            conversation.numbers.first().map(ToString::to_string).unwrap_or_default()
-        }
+        Action::Conversation(action) => action.numbers.first().map(ToString::to_string).unwrap_or_default(),
     }
 }
 

@@ -62,7 +62,8 @@ impl Sending<'_> {
     /// A conversation is made or deleted now: by the turn that was waited for, or else by one that is waited for now, which costs
     /// nothing where an answer was lost or something is taken away.
     pub async fn changes_conversations(&mut self) -> Result<(), Fault> {
-        if self.turn.take().is_none() {
+        let turn = self.turn.take();
+        if !turn.is_some_and(|turn| turn.of_conversations) {
             let turn = self.engine.pacer.change_of_conversations(self.twilio.account()).await;
             drop(turn.map_err(|TooLong| Fault::Mendable(too_long(TooLong)))?);
         }
@@ -110,8 +111,11 @@ impl Sending<'_> {
     }
 }
 
+/// What is said to an event that there is no turn for.
+pub(super) const THROTTLED: &str = "the sender or the account is at its rate, or Twilio asked to wait";
+
 fn too_long(TooLong: TooLong) -> Reason {
-    Reason::new(reason::THROTTLED, "the sender or the account is at its rate, or Twilio asked to wait")
+    Reason::new(reason::THROTTLED, THROTTLED)
 }
 
 /// Looks for an attempt's effect until it shows, or until its absence is proof. `silent_since` is the last moment at which a

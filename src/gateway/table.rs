@@ -232,6 +232,23 @@ mod tests {
     }
 
     #[test]
+    fn a_service_goes_by_its_one_sender_once_that_is_known() {
+        let with = |senders: &[&str]| {
+            let mut destination = whatsapp("lead", "a", 1);
+            let senders = senders.iter().map(ToString::to_string).collect();
+            destination.status = Some(EngageDestinationStatus { senders, ..Default::default() });
+            destination
+        };
+        let unknown = RouteTable::build(&RouteTable::default(), &[with(&[])]);
+        assert_eq!(route(&unknown, "lead").sender, None);
+        let known = RouteTable::build(&unknown, &[with(&["+5511900000001"])]);
+        assert_eq!(route(&known, "lead").sender, "+5511900000001".parse().ok());
+        assert!(is_same(&unknown, &known, "lead"));
+        let several = RouteTable::build(&known, &[with(&["+5511900000001", "+5511900000002"])]);
+        assert_eq!(route(&several, "lead").sender, None);
+    }
+
+    #[test]
     fn a_spec_that_makes_no_sense_is_refused_until_it_changes() {
         let refusal = |table: &RouteTable| {
             let served = table.get(&ObjectKey::new("marketing", "lead")).unwrap();

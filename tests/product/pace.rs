@@ -8,7 +8,7 @@ use std::{
 use engage_simulator::{FaultKind, FaultRule};
 use serde_json::{Value, json};
 
-use crate::harness::{World, conversation, delivered, destination, event_to, flow, merge, phone, whatsapp};
+use crate::harness::{World, conversation, delivered, destination, event, event_to, flow, merge, phone, whatsapp};
 
 /// A second, less what the way from the operator to the simulator varies by on a busy machine.
 const SECOND: i64 = 950;
@@ -110,6 +110,26 @@ async fn an_account_makes_no_more_conversations_a_second_than_twilio_allows() {
     assert!(most_within(SECOND, &times) <= 30, "{times:?}");
     let seconds = Duration::from_millis(u64::try_from(times[99] - times[0]).unwrap()).as_secs_f64();
     assert!(seconds < 99.0 / 30.0 / 0.85, "{seconds}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_there_is_no_turn_for_is_refused_before_its_profile_is_read() {
+    let world = World::ready(&[destination("welcome", &at(1, whatsapp()))]).await;
+    let waiting = (0..8).map(|n| {
+        let event = event_to(&phone(n));
+        let world = &world;
+        async move { world.send("welcome", &event).await }
+    });
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let begin = Instant::now();
+        let answer = world.send("welcome", &event("lead-1")).await;
+        assert_eq!(answer.outcome(), (503, "retry", "Throttled"));
+        assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    };
+    let (answers, ()) = tokio::join!(futures::future::join_all(waiting), late);
+    assert!(answers.iter().any(|answer| answer.status == 200));
+    assert!(world.sim.requests_of("profiles.traits").is_empty());
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ enum Name {
 #[must_use = "dropping a turn is the departure"]
 pub struct Turn {
     lanes: Vec<Arc<Lane>>,
+    /// A conversation may be made or deleted by it.
+    pub of_conversations: bool,
 }
 
 impl Drop for Turn {
@@ -72,18 +74,28 @@ impl Drop for Turn {
 impl Pacer {
     /// Waits for the turn of one message from `sender`, of which its destination wants `rate` a second at most.
     pub async fn message(&self, account: &AccountSid, sender: &str, rate: u32) -> Result<Turn, TooLong> {
-        self.turn(account, &lanes_of(account, sender, rate)).await
+        self.turn(account, &lanes_of(account, sender, rate), false).await
     }
 
     /// Waits for the turn of one conversation, to be made and opened from `sender`.
     pub async fn conversation(&self, account: &AccountSid, sender: &str, rate: u32) -> Result<Turn, TooLong> {
         let [destinations, sender] = lanes_of(account, sender, rate);
-        self.turn(account, &[destinations, sender, conversations(account)]).await
+        self.turn(account, &[destinations, sender, conversations(account)], true).await
     }
 
     /// Waits until one more conversation of the account may be made or deleted.
     pub async fn change_of_conversations(&self, account: &AccountSid) -> Result<Turn, TooLong> {
-        self.turn(account, &[conversations(account)]).await
+        self.turn(account, &[conversations(account)], true).await
+    }
+
+    /// Whether a message from `sender`, or a conversation, would have to wait too long, were it to queue up now.
+    pub fn is_full(&self, account: &AccountSid, sender: &str, rate: u32, of_conversations: bool) -> bool {
+        let now = Instant::now();
+        let pace = self.pace(account, now);
+        let [destinations, sender] = lanes_of(account, sender, rate);
+        let names = [Some(destinations), Some(sender), of_conversations.then(|| conversations(account))];
+        let mut names = names.into_iter().flatten();
+        names.any(|(name, rate)| self.lane(&name, now).lock().expected(rate, pace, now) - now > MAX_WAIT)
     }
 
     /// Twilio has refused a request of this account for coming too soon.
@@ -102,10 +114,10 @@ impl Pacer {
         lock(&self.slowed).get(account).map_or(Pace::whole(now), |slowdown| slowdown.pace(now))
     }
 
-    async fn turn(&self, account: &AccountSid, names: &[(Name, u32)]) -> Result<Turn, TooLong> {
+    async fn turn(&self, account: &AccountSid, names: &[(Name, u32)], of_conversations: bool) -> Result<Turn, TooLong> {
         let place = self.queue_up(account, names, Instant::now())?;
         tokio::time::timeout(PATIENCE, self.first_in(account, &place.lanes)).await.map_err(|_| TooLong)??;
-        Ok(Turn { lanes: place.lanes.clone() })
+        Ok(Turn { lanes: place.lanes.clone(), of_conversations })
     }
 
     /// Joins the queue of each lane, unless they are too long.
@@ -114,7 +126,7 @@ impl Pacer {
         let lanes: Vec<Arc<Lane>> = names.iter().map(|(name, _)| self.lane(name, now)).collect();
         let rates = names.iter().map(|(_, rate)| *rate);
         let expected = lanes.iter().zip(rates.clone()).map(|(lane, rate)| lane.lock().expected(rate, pace, now)).max();
-        if expected.is_some_and(|expected| expected.max(pace.from) - now > MAX_WAIT) {
+        if expected.is_some_and(|expected| expected - now > MAX_WAIT) {
             return Err(TooLong);
         }
         for (lane, rate) in lanes.iter().zip(rates) {
@@ -212,6 +224,7 @@ mod tests {
         let mut places: Vec<_> = std::iter::from_fn(|| pacer.queue_up(&account, &lanes, now).ok()).take(100).collect();
         assert_eq!(places.len(), 50, "five seconds of turns");
         assert!(pacer.queue_up(&account, &lanes_of(&account, "MG2", 10), now).is_ok(), "another sender");
+        assert!(pacer.is_full(&account, "MG1", 10, false) && !pacer.is_full(&account, "MG2", 10, true));
         places.pop();
         assert!(pacer.queue_up(&account, &lanes, now).is_ok());
     }
