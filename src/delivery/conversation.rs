@@ -120,7 +120,10 @@ impl Sending<'_> {
             return Answer::Refused(fault);
         }
         let created = match self.twilio.create_conversation(&plan.conversation).await {
-            Ok(conversation) => Ok(Created::Made(conversation.sid)),
+            Ok(conversation) => {
+                self.accepted();
+                Ok(Created::Made(conversation.sid))
+            }
             Err(error) if error.has_code(code::UNIQUE_NAME_TAKEN) => Ok(Created::NameTaken),
             Err(error) => Err(error),
         };

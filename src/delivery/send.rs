@@ -104,6 +104,11 @@ impl Sending<'_> {
         Answer::Refused(fault)
     }
 
+    /// Twilio took a request: another refusal is a new one.
+    pub fn accepted(&self) {
+        self.engine.pacer.accepted(self.twilio.account());
+    }
+
     /// Finds out what became of the attempt, whose last byte left at the latest now.
     pub async fn settle(&self) -> Settled {
         let _counted = self.engine.metrics.unresolved();

@@ -42,6 +42,9 @@ impl Sending<'_> {
     async fn post(&mut self, message: &NewMessage) -> Answer<String> {
         self.leaves();
         let created = self.twilio.create_message(message).await;
+        if created.is_ok() {
+            self.accepted();
+        }
         self.answer("message", created.map(|created| created.sid)).await
     }
 }

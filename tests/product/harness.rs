@@ -301,13 +301,16 @@ impl World {
         child.wait().unwrap()
     }
 
-    /// Stops the operator where it is, as a machine does that has no time for it, and lets it go on after `pause`.
-    pub async fn pause(&self, pause: Duration) {
+    /// Stops the operator where it is, as a machine does that has no time for it, and lets it go on after `pause`. Gives when it
+    /// goes on, in milliseconds since 1970.
+    pub async fn pause(&self, pause: Duration) -> i64 {
         let id = self.operator.as_ref().unwrap().id().to_string();
-        for (signal, pause) in [("-STOP", pause), ("-CONT", Duration::ZERO)] {
-            assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
-            tokio::time::sleep(pause).await;
-        }
+        let signal = |name| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        signal("-STOP");
+        tokio::time::sleep(pause).await;
+        let goes_on = jiff::Timestamp::now().as_millisecond();
+        signal("-CONT");
+        goes_on
     }
 
     /// Most memory that the operator has had at once, in bytes.

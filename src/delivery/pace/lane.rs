@@ -42,8 +42,8 @@ impl Drop for Place {
 }
 
 impl Lane {
-    pub fn new(now: Instant) -> Self {
-        Self { queue: Queue::default(), turns: Mutex::new(Turns { row: Row::new(now), rate: 0, waiting: 0 }) }
+    pub fn new() -> Self {
+        Self { queue: Queue::default(), turns: Mutex::new(Turns { row: Row::new(), rate: 0, waiting: 0 }) }
     }
 
     pub fn lock(&self) -> MutexGuard<'_, Turns> {
@@ -92,7 +92,7 @@ impl Turns {
         self.speed(pace).interval()
     }
 
-    /// Nobody uses it, and whoever comes next finds it as if it were new.
+    /// Nobody uses it: it could as well be made anew.
     pub fn is_idle(&self, now: Instant) -> bool {
         self.waiting == 0 && self.row.is_idle(now)
     }

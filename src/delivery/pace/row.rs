@@ -41,8 +41,8 @@ impl Speed {
 /// Turns and departures.
 #[derive(Debug)]
 pub struct Row {
-    /// The earliest turn that nobody has.
-    next: Instant,
+    /// The last turn that was taken.
+    last: Option<Instant>,
     /// Turns that were taken and whose departure is still to come.
     leaving: usize,
     /// Departures of the last second, the earliest first.
@@ -50,8 +50,13 @@ pub struct Row {
 }
 
 impl Row {
-    pub const fn new(now: Instant) -> Self {
-        Self { next: now, leaving: 0, left: VecDeque::new() }
+    pub const fn new() -> Self {
+        Self { last: None, leaving: 0, left: VecDeque::new() }
+    }
+
+    /// The turn after the last one, which may have been a while ago.
+    fn next(&self, speed: Speed, now: Instant) -> Instant {
+        self.last.map_or(now, |last| last + speed.interval())
     }
 
     /// When the next turn can be taken: `now`, or later.
@@ -59,7 +64,7 @@ impl Row {
         while self.left.front().is_some_and(|left| *left + SECOND <= now) {
             self.left.pop_front();
         }
-        let turn = self.next.max(now);
+        let turn = self.next(speed, now).max(now);
         let Some(too_many) = (self.leaving + self.left.len() + 1).checked_sub(speed.places()).filter(|n| *n > 0) else {
             return turn;
         };
@@ -70,8 +75,8 @@ impl Row {
 
     /// Takes the turn that is ready now.
     pub fn take(&mut self, speed: Speed, now: Instant) {
-        let turn = now.checked_sub(MADE_UP_FOR.mul_f64(speed.share)).map_or(self.next, |oldest| self.next.max(oldest));
-        self.next = turn + speed.interval();
+        let next = self.next(speed, now);
+        self.last = Some(now.checked_sub(MADE_UP_FOR.mul_f64(speed.share)).map_or(next, |oldest| next.max(oldest)));
         self.leaving += 1;
     }
 
@@ -81,8 +86,8 @@ impl Row {
         self.left.push_back(now);
     }
 
-    /// Nothing that is still to come depends on what was.
+    /// Nobody has left in the last second or is about to.
     pub fn is_idle(&self, now: Instant) -> bool {
-        self.leaving == 0 && self.next <= now && self.left.back().is_none_or(|left| *left + SECOND <= now)
+        self.leaving == 0 && self.left.back().is_none_or(|left| *left + SECOND <= now)
     }
 }

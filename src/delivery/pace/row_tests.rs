@@ -24,7 +24,7 @@ fn departures(speed: Speed, arrivals: &[Duration], machine: &Machine) -> Vec<Dur
     let mut waking = machine.waking.iter().cycle().map(|ms| Duration::from_millis(*ms));
     let mut leaving = machine.leaving.iter().cycle().map(|ms| Duration::from_millis(*ms));
     let base = Instant::now();
-    let mut row = Row::new(base);
+    let mut row = Row::new();
     let mut under_way = BinaryHeap::new();
     let mut left = Vec::new();
     let mut now = Duration::ZERO;

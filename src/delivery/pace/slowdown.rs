@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// Longest time that a `Retry-After` is heeded for.
 const MAX_ASKED: Duration = Duration::from_mins(5);
@@ -18,6 +18,8 @@ const GROWTH: Duration = Duration::from_secs(10);
 pub struct Slowdown {
     until: Instant,
     pause: Duration,
+    /// Something was accepted since the pause ended.
+    accepted: bool,
 }
 
 /// What an account may do.
@@ -39,7 +41,7 @@ impl Pace {
 impl Slowdown {
     /// An account is refused now. `stretch`, from 0 to 1, is drawn by chance.
     pub fn begin(retry_after: Option<Duration>, stretch: f64, now: Instant) -> Self {
-        Self { until: now + stretched(retry_after, FIRST_PAUSE, stretch), pause: FIRST_PAUSE }
+        Self { until: now + stretched(retry_after, FIRST_PAUSE, stretch), pause: FIRST_PAUSE, accepted: false }
     }
 
     /// It is refused once more.
@@ -52,8 +54,13 @@ impl Slowdown {
             let asked = retry_after.map(|_| now + stretched(retry_after, Duration::ZERO, stretch));
             return Self { until: asked.map_or(self.until, |asked| asked.max(self.until)), ..self };
         }
-        let pause = (self.pause * 2).min(MAX_PAUSE);
-        Self { until: now + stretched(retry_after, pause, stretch), pause }
+        let pause = if self.accepted { FIRST_PAUSE } else { (self.pause * 2).min(MAX_PAUSE) };
+        Self { until: now + stretched(retry_after, pause, stretch), pause, accepted: false }
+    }
+
+    /// A request of it is accepted. One that is accepted during the pause had left before it, and says nothing.
+    pub fn accepted(self, now: Instant) -> Self {
+        Self { accepted: self.accepted || now >= self.until, ..self }
     }
 
     pub fn pace(self, now: Instant) -> Pace {
@@ -84,17 +91,21 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_doubles_while_refusals_follow_it_and_begins_anew_after_a_quiet_time() {
+    fn a_pause_doubles_until_something_is_accepted_after_it_and_begins_anew_after_a_quiet_time() {
         let mut now = Instant::now();
         let mut slowdown = Slowdown::begin(None, 0.0, now);
-        for pause in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+        for pause in [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             assert_eq!(paused(slowdown, now), MS(pause));
+            slowdown = slowdown.accepted(now);
             now += MS(pause + 1);
             slowdown = slowdown.again(None, 0.0, now);
         }
-        now += MS(30_000) + GROWTH;
-        assert!(slowdown.is_over(now));
-        assert_eq!(paused(slowdown.again(None, 0.0, now), now), FIRST_PAUSE);
+        let quiet = now + MS(30_000) + GROWTH;
+        assert!(slowdown.is_over(quiet));
+        assert_eq!(paused(slowdown.again(None, 0.0, quiet), quiet), FIRST_PAUSE);
+        now += MS(30_000);
+        slowdown = slowdown.accepted(now).again(None, 0.0, now);
+        assert_eq!(paused(slowdown, now), FIRST_PAUSE);
     }
 
     #[test]
@@ -103,7 +114,7 @@ mod tests {
         let slowdown = Slowdown::begin(None, 0.0, now);
         assert_eq!(slowdown.again(None, 1.0, now + MS(100)), slowdown);
         let asked = slowdown.again(Some(MS(3_000)), 0.0, now + MS(100));
-        assert_eq!(paused(asked, now), MS(3_100));
+        assert_eq!(paused(asked, now + MS(100)), MS(3_000));
         assert_eq!(asked.again(Some(MS(1_000)), 0.0, now + MS(200)), asked);
     }
 
