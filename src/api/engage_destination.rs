@@ -355,8 +355,10 @@ pub struct OpeningMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Most sends a second from the sender: the Messaging Service, or the first of `twilioNumber`. Destinations with the same
-    /// sender and rate share it. WhatsApp allows a sender 80 a second. Default: 80.
+    /// Most sends in any second from the sender: the number that the Messaging Service sends from, or the one of `twilioNumber`
+    /// that is used. Destinations of one sender and one rate share it; of several rates each holds for its own destinations,
+    /// and the highest for all of them together. A conversation is one send, and an account makes at most 30 of them a second,
+    /// which is Twilio's limit. WhatsApp allows a sender 80 messages a second. Default: 80.
     #[serde(default = "Delivery::default_rate")]
     #[schemars(range(min = 1, max = 10_000))]
     pub rate: i32,

@@ -31,7 +31,14 @@ impl Sending<'_> {
                 Step::Find => progress.found(self.find(&plan.conversation.unique_name).await),
                 Step::FindNumbers => progress.numbers_found(self.find_numbers(plan).await),
                 Step::Visit { sid } => progress.visited(self.visit(&sid).await?),
-                Step::Pace => progress.paced(self.pace().await),
+                Step::Pace => {
+                    let turn = match progress.number() {
+                        Some(number) => self.pace_conversation(number).await,
+                        // A conversation that is there already is only written into.
+                        None => self.pace().await,
+                    };
+                    progress.paced(turn)
+                }
                 Step::Start { reused } => {
                     self.attempt.trace = match reused {
                         Some(conversation) => {
@@ -56,10 +63,14 @@ impl Sending<'_> {
                     progress.webhook_removed(self.answer("webhook", removed).await)
                 }
                 Step::Attach { sid } => {
+                    self.leaves();
                     let attached = self.twilio.add_studio_webhook(&sid, &plan.flow).await;
                     progress.attached(self.answer("webhook", attached.map(drop)).await)
                 }
-                Step::Add { sid, number } => progress.added(self.add(&sid, &plan.customer, &number).await),
+                Step::Add { sid, number } => {
+                    self.leaves();
+                    progress.added(self.add(&sid, &plan.customer, &number).await)
+                }
                 Step::FindCustomer { sid, after } => {
                     tokio::time::sleep(after).await;
                     let participants = self.twilio.participants(&sid).await;
@@ -68,6 +79,7 @@ impl Sending<'_> {
                 }
                 Step::Open { sid } => match &plan.opening {
                     Some(opening) => {
+                        self.leaves();
                         let opened = self.twilio.create_conversation_message(&sid, opening).await;
                         if let Ok(message) = &opened {
                             self.ticket.opened(message);
@@ -79,8 +91,7 @@ impl Sending<'_> {
                 Step::Settle => progress.settled(self.settle().await),
                 Step::TakeAway { sid, after, then } => {
                     tokio::time::sleep(after).await;
-                    let removed = self.twilio.delete_conversation(&sid).await;
-                    progress.taken_away(then, self.answer("conversation", removed).await)
+                    progress.taken_away(then, self.delete(&sid).await)
                 }
                 Step::FindRemains { after, then } => {
                     tokio::time::sleep(after).await;
@@ -102,10 +113,7 @@ impl Sending<'_> {
                     self.start().await?;
                     progress.started()
                 }
-                leftover::Step::TakeAway { sid } => {
-                    let removed = self.twilio.delete_conversation(&sid).await;
-                    progress.taken_away(self.answer("conversation", removed).await)
-                }
+                leftover::Step::TakeAway { sid } => progress.taken_away(self.delete(&sid).await),
                 leftover::Step::End(sent) => return Ok(sent),
             };
         }
@@ -147,7 +155,10 @@ impl Sending<'_> {
         Ok(self.answer("messages", visited).await)
     }
 
-    async fn create(&self, plan: &ConversationDelivery) -> Answer<Created> {
+    async fn create(&mut self, plan: &ConversationDelivery) -> Answer<Created> {
+        if let Err(fault) = self.changes_conversations().await {
+            return Answer::Refused(fault);
+        }
         let created = match self.twilio.create_conversation(&plan.conversation).await {
             Ok(conversation) => {
                 self.accepted();
@@ -157,6 +168,14 @@ impl Sending<'_> {
             Err(error) => Err(error),
         };
         self.answer("conversation", created).await
+    }
+
+    async fn delete(&mut self, sid: &ConversationSid) -> Answer<()> {
+        if let Err(fault) = self.changes_conversations().await {
+            return Answer::Refused(fault);
+        }
+        let deleted = self.twilio.delete_conversation(sid).await;
+        self.answer("conversation", deleted).await
     }
 
     async fn find_completion(&self) -> Result<Answer<Option<String>>, TicketError> {

@@ -16,7 +16,9 @@ use crate::{
         },
         references::{ContentName, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
-    delivery::{condition::When, phone::Region, template::Template, variables::Variables},
+    delivery::{
+        condition::When, pace::CONVERSATIONS_A_SECOND, phone::Region, template::Template, variables::Variables,
+    },
     twilio::{
         E164,
         sid::{ContentSid, FlowSid, MessagingServiceSid},
@@ -186,7 +188,7 @@ impl Destination {
             }
         };
         let consent = consent.as_ref().and_then(|consent| consent_by(consent, &mut problems));
-        let limits = limits(delivery);
+        let limits = limits(delivery, most_a_second(spec));
         let Some(action) = action.filter(|_| problems.0.is_empty()) else { return Err(problems.0) };
 
         let mut traits = BTreeSet::from([phone_trait.clone()]);
@@ -241,11 +243,17 @@ impl Problems {
     }
 }
 
-fn limits(delivery: &Delivery) -> Limits {
-    let Delivery { rate, max_age, dedupe_window, settle, on_unknown_outcome, on_same_entry, entry_cool_down } =
+/// Sends a second: as the spec says, and no more conversations than Twilio lets an account make.
+pub fn most_a_second(spec: &EngageDestinationSpec) -> u32 {
+    let rate = u32::try_from(spec.delivery.rate).unwrap_or(1).max(1);
+    if spec.whatsapp.is_none() { rate.min(CONVERSATIONS_A_SECOND) } else { rate }
+}
+
+fn limits(delivery: &Delivery, rate: u32) -> Limits {
+    let Delivery { rate: _, max_age, dedupe_window, settle, on_unknown_outcome, on_same_entry, entry_cool_down } =
         delivery;
     Limits {
-        rate: u32::try_from(*rate).unwrap_or(1).max(1),
+        rate,
         max_age: max_age.as_duration(),
         dedupe_window: dedupe_window.as_duration(),
         settle: settle.as_duration(),

@@ -15,7 +15,7 @@ use crate::{
     api::{ObjectKey, reasons::event as reason},
     delivery::{
         credentials::SecretCache,
-        destination::Destination,
+        destination::{Action, Destination},
         journal::{Attempt, Claimed, Journal, JournalError, Key, Ticket, TicketError, Trace, machine},
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
@@ -23,12 +23,12 @@ use crate::{
         plan::{self, Delivery},
         receipts::metrics::CallbackResult,
         recipients::Recipients,
-        send::Sending,
+        send::{Sending, THROTTLED},
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
     twilio::{
-        CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials,
+        CallbackUrls, E164, TwilioClient, TwilioClients, TwilioCredentials,
         sid::{ContentSid, FlowSid},
     },
 };
@@ -51,6 +51,8 @@ pub struct Route {
     pub flow: Option<FlowSid>,
     /// The template that is sent.
     pub content: Option<ContentSid>,
+    /// The WhatsApp sender of the Messaging Service, where it is known.
+    pub sender: Option<E164>,
 }
 
 /// What deliveries share.
@@ -192,6 +194,12 @@ impl Engine {
             Ok(Claimed::Ended(outcome)) => return Outcome::Duplicate(outcome),
             Err(error) => return journal_failed(&error),
         };
+        // Who has nothing to look for is told at once that there is no room, before anybody is asked for traits.
+        let (account, sender) = (credentials.twilio.account(), sender_of(route));
+        let of_conversations = !matches!(route.destination.action, Action::Whatsapp(_));
+        if ticket.attempts() == 0 && self.pacer.is_full(account, &sender, limits.rate, of_conversations) {
+            return settle_ticket(ticket, Outcome::Retry(Reason::new(reason::THROTTLED, THROTTLED))).await;
+        }
         let traits = match self.enrich(route, event, proven, &credentials).await {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
@@ -237,8 +245,8 @@ impl Engine {
             on_unknown: limits.on_unknown,
             trace: trace_of(&delivery, event),
         };
-        let sender = sender_of(&delivery);
-        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt };
+        let sender = sender_of(route);
+        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt, turn: None };
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
             Delivery::Conversation(conversation) => sending.conversation(conversation).await,
@@ -304,12 +312,13 @@ fn key(route: &Route, event: &Event) -> Key {
     Key { destination: route.uid.clone(), message_id: event.message_id.clone() }
 }
 
-fn sender_of(delivery: &Delivery) -> String {
-    match delivery {
-        Delivery::Whatsapp(message) => message.messaging_service.to_string(),
-        Delivery::Conversation(conversation) => {
-            conversation.numbers.first().map(ToString::to_string).unwrap_or_default()
+/// Whose pace is kept. A Messaging Service goes by the number that it sends from, which a conversation may talk from as well.
+fn sender_of(route: &Route) -> String {
+    match &route.destination.action {
+        Action::Whatsapp(action) => {
+            route.sender.as_ref().map_or_else(|| action.messaging_service.to_string(), ToString::to_string)
         }
+        Action::Conversation(action) => action.numbers.first().map(ToString::to_string).unwrap_or_default(),
     }
 }
 

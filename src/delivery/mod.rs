@@ -26,6 +26,7 @@ pub mod plan;
 pub mod receipts;
 pub mod recipients;
 pub mod recovery;
+mod seeded;
 mod send;
 mod steps;
 pub mod tally;

@@ -145,7 +145,7 @@ pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -
 }
 
 /// The event whose opening message it is.
-fn event_of(message: &ConversationMessage) -> Option<String> {
+pub(super) fn event_of(message: &ConversationMessage) -> Option<String> {
     let attributes: Value = serde_json::from_str(message.attributes.as_deref()?).ok()?;
     attributes.get(EVENT_ATTRIBUTE)?.as_str().map(str::to_owned)
 }

@@ -16,6 +16,7 @@ use crate::{
         outcome::{Final, Outcome, Reason},
         plan::unique_name,
         recipients::Hold,
+        seeded::{Bug, is_seeded},
         send::{Sending, settle},
         steps::{Sent, settling::Settled},
     },
@@ -42,6 +43,10 @@ impl Engine {
             let remember = routes(&key.destination).map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
             if let Some((ticket, attempt)) = Ticket::adopt(&self.journal, key, remember).await? {
                 adopted += 1;
+                if is_seeded(Bug::TakeOverStarted) {
+                    settle_ticket(ticket, Outcome::retry(reason::STILL_SENDING, "")).await;
+                    continue;
+                }
                 let hold = self.hold(&attempt);
                 self.resolve(ticket, attempt, hold, Arc::clone(routes));
             }
@@ -134,7 +139,8 @@ impl Engine {
         let unique_name = unique_name.clone();
         let attempt =
             Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
-        let mut sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
+        let mut sending =
+            Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt, turn: None };
         let outcome = match sending.leftover(&unique_name, why_given_up(&entry.state)).await {
             Ok(Sent::Final(outcome)) => Outcome::Final(outcome),
             Ok(Sent::NotNow(reason)) => Outcome::Retry(reason),

@@ -22,7 +22,7 @@ use crate::{
         destination::{Action, Destination, FlowSource},
         engine::Route,
     },
-    twilio::sid::FlowSid,
+    twilio::{E164, sid::FlowSid},
 };
 
 /// One destination in the table.
@@ -100,10 +100,11 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
     };
     let flow = flow_of(&compiled, destination);
     let content = compiled.action.content().and_then(|content| content.sid(destination.status.as_ref()));
-    let same = |route: &&Arc<Route>| route.flow == flow && route.content == content;
+    let sender = sender_of(&compiled, destination);
+    let same = |route: &&Arc<Route>| route.flow == flow && route.content == content && route.sender == sender;
     let route = match known.and_then(|known| known.route.as_ref()).filter(same) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, content }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, content, sender }),
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -116,6 +117,14 @@ fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<Fl
             FlowSource::Sid(sid) => Some(sid.clone()),
             FlowSource::StudioFlow(_) => destination.status.as_ref()?.flow.as_ref()?.sid.parse().ok(),
         },
+    }
+}
+
+/// The one WhatsApp sender of a Messaging Service, as the controller has found it.
+fn sender_of(compiled: &Destination, destination: &EngageDestination) -> Option<E164> {
+    match (&compiled.action, destination.status.as_ref()?.senders.as_slice()) {
+        (Action::Whatsapp(_), [sender]) => sender.parse().ok(),
+        (Action::Whatsapp(_) | Action::Conversation(_), _) => None,
     }
 }
 
@@ -242,6 +251,23 @@ mod tests {
         assert_eq!(route(&after, "a").content, Some(format!("HX{:032}", 2).parse().unwrap()));
         assert!(is_same(&before, &after, "a"));
         assert!(Arc::ptr_eq(route(&unresolved, "b"), route(&after, "b")));
+    }
+
+    #[test]
+    fn a_service_goes_by_its_one_sender_once_that_is_known() {
+        let with = |senders: &[&str]| {
+            let mut destination = whatsapp("lead", "a", 1);
+            let senders = senders.iter().map(ToString::to_string).collect();
+            destination.status = Some(EngageDestinationStatus { senders, ..Default::default() });
+            destination
+        };
+        let unknown = RouteTable::build(&RouteTable::default(), &[with(&[])]);
+        assert_eq!(route(&unknown, "lead").sender, None);
+        let known = RouteTable::build(&unknown, &[with(&["+5511900000001"])]);
+        assert_eq!(route(&known, "lead").sender, "+5511900000001".parse().ok());
+        assert!(is_same(&unknown, &known, "lead"));
+        let several = RouteTable::build(&known, &[with(&["+5511900000001", "+5511900000002"])]);
+        assert_eq!(route(&several, "lead").sender, None);
     }
 
     #[test]

@@ -175,7 +175,8 @@ impl Lookups {
             return self.end(&due).await.map(Outcome::Taken);
         };
         let pacer = &self.engine.pacer;
-        if pacer.turn(twilio.account(), TURNS, RATE).await.is_err() {
+        // The turn is over as soon as it has come: a look is one request, or two.
+        if pacer.message(twilio.account(), TURNS, RATE).await.map(drop).is_err() {
             return Ok(Outcome::NotNow);
         }
         let (result, looked) = match see(twilio, &due, look).await {

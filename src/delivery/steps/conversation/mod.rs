@@ -184,6 +184,11 @@ impl Progress {
         self.conversation.as_ref().map_or(Step::Find, |found| step(found.sid.clone()))
     }
 
+    /// The number of ours that is to be tried next; none where a conversation is reused.
+    pub fn number(&self) -> Option<&E164> {
+        self.numbers.front().filter(|_| self.reused.is_none())
+    }
+
     pub fn paced(&self, turn: Result<(), Reason>) -> Step {
         match turn {
             Ok(()) => Step::Start { reused: self.reused.clone() },
