@@ -131,3 +131,34 @@ async fn observe_flow(
     let found = account.flow(&sid.parse().ok()?, published_revision).await;
     Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: Some(Manager { name, published_revision }), found })
 }
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::conditions::Truth;
+
+    #[test]
+    fn those_that_wait_for_an_approval_share_the_answer_and_those_that_were_changed_do_not() {
+        let spec = json!({"twilio": {"credentialsRef": {"name": "t"}}, "segment": {"credentialsRef": {"name": "s"}},
+            "whatsapp": {"messagingServiceSid": "MG1", "contentSid": "HX1"}});
+        let mut destination = EngageDestination::new("lead", serde_json::from_value(spec).unwrap());
+        destination.metadata.generation = Some(1);
+        assert_eq!(freshness(&destination), Freshness::RECENT);
+        let mut say = |type_, reason| {
+            let mut conditions = Vec::new();
+            conditions::set(&mut conditions, type_, Truth::True, reason, "why", Some(1), Timestamp::UNIX_EPOCH);
+            destination.status = Some(crate::api::EngageDestinationStatus { conditions, ..Default::default() });
+            freshness(&destination)
+        };
+        assert_eq!(say(conditions::RECONCILING, reasons::CONTENT_NOT_APPROVED), Freshness::within(APPROVAL_AGAIN));
+        assert_eq!(say(conditions::RECONCILING, reasons::FLOW_NOT_READY), Freshness::RECENT);
+        // What only a person can mend may have been mended just now.
+        assert_eq!(say(conditions::STALLED, reasons::CONTENT_NOT_APPROVED), Freshness::RECENT);
+        assert_eq!(say(conditions::VERIFIED, reasons::VERIFIED), Freshness::within(destination.spec.resync_interval));
+        destination.metadata.generation = Some(2);
+        assert_eq!(freshness(&destination), Freshness::RECENT);
+    }
+}
