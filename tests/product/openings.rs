@@ -116,6 +116,7 @@ async fn a_customer_who_was_not_reached_is_seen_in_metric_status_log_and_segment
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_before_and_amid_the_looks_loses_none_and_tells_nothing_twice() {
     const EVENTS: usize = 60;
+    const ALL: f64 = 60.0;
     let mut world = world(Options::default(), &[]).await;
     for n in 0..EVENTS {
         assert_eq!(world.send("agent", &event_to(&phone(n))).await.status, 200);
@@ -123,7 +124,7 @@ async fn a_restart_before_and_amid_the_looks_loses_none_and_tells_nothing_twice(
     world.kill();
     assert!(told(&world).is_empty());
     world.start().await;
-    until("they are known to wait", &world, async || waiting(&world).await >= EVENTS as f64).await;
+    until("they are known to wait", &world, async || waiting(&world).await >= ALL).await;
     // At twenty a second it takes a while: the end comes in between.
     until("some are told", &world, async || !told(&world).is_empty()).await;
     world.kill();
@@ -137,12 +138,13 @@ async fn a_restart_before_and_amid_the_looks_loses_none_and_tells_nothing_twice(
         assert_eq!(told.iter().filter(|(told, _)| told == name).count(), EVENTS, "{name}");
     }
     // A customer may still read what was delivered.
-    assert!(is(waiting(&world).await, EVENTS as f64));
+    assert!(is(waiting(&world).await, ALL));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_storm_of_429_puts_looks_off_and_stops_none() {
     const EVENTS: usize = 30;
+    const ALL: f64 = 30.0;
     let world = world(Options::default(), &[]).await;
     world.sim.set_faults(vec![
         FaultRule::on("receipts.list", FaultKind::Throttle { retry_after: Some(1) }).times(6),
@@ -152,12 +154,12 @@ async fn a_storm_of_429_puts_looks_off_and_stops_none() {
         assert_eq!(world.send("agent", &event_to(&phone(n))).await.status, 200);
     }
     let begin = Instant::now();
-    while statuses(&world, "delivered").await < EVENTS as f64 {
+    while statuses(&world, "delivered").await < ALL {
         assert!(begin.elapsed() < Duration::from_secs(90), "{}", world.metrics().await);
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(looks(&world, "throttled").await >= 6.0);
-    assert!(is(statuses(&world, "delivered").await, EVENTS as f64));
+    assert!(is(statuses(&world, "delivered").await, ALL));
     assert!(is(looks(&world, "failed").await + looks(&world, "given_up").await, 0.0));
 }
 
