@@ -210,6 +210,7 @@ pub struct Consent {
     /// subscription into an event by itself, and none can be asked for: what makes the events has to bring it. An event that
     /// nothing proves, as in a batch without the token of `SEGMENT_WEBHOOK_TOKEN`, is answered 503 with `NotProven`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SubscriptionConsent")]
     pub subscription: Option<SubscriptionConsent>,
 }
 

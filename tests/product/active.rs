@@ -190,7 +190,7 @@ async fn a_race_for_the_numbers_leads_to_the_next_one_and_in_the_end_to_the_poli
     }
     let world = World::ready(&[&[flow()], destinations.as_slice()].concat()).await;
     let lag = || {
-        world.sim.set_faults(vec![FaultRule::on("participant_conversations.list", FaultKind::ListLag { ms: 600_000 })])
+        world.sim.set_faults(vec![FaultRule::on("participant_conversations.list", FaultKind::ListLag { ms: 600_000 })]);
     };
     for (n, policy) in policies.into_iter().enumerate() {
         let (name, customer) = (policy.to_lowercase(), phone(n));
