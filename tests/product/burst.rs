@@ -151,9 +151,9 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
     assert!(share(&refusals, 99) <= 2_000, "{} ms", share(&refusals, 99));
     assert!(peak(&memory) <= MOST_MEMORY, "{memory:?}");
     assert!(last <= middle + middle / 10 + 4 * 1024 * 1024, "memory grows: {memory:?}");
-    let lost: Vec<&Delivery> =
+    let missing: Vec<&Delivery> =
         deliveries.iter().filter(|delivery| delivery.attempts.last().unwrap().status != Some(200)).collect();
-    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(missing.is_empty(), "{missing:#?}");
     assert_eq!(deliveries.len(), events);
     assert_eq!((messages.len(), messages.values().max()), (events, Some(&1)));
     world.assert_every_event_has_an_outcome().await;

@@ -305,7 +305,7 @@ impl World {
     /// goes on, in milliseconds since 1970.
     pub async fn pause(&self, pause: Duration) -> i64 {
         let id = self.operator.as_ref().unwrap().id().to_string();
-        let signal = |name| assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+        let signal = |name: &str| assert!(Command::new("kill").args([name, id.as_str()]).status().unwrap().success());
         signal("-STOP");
         tokio::time::sleep(pause).await;
         let goes_on = jiff::Timestamp::now().as_millisecond();
