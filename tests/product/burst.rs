@@ -19,32 +19,40 @@ use crate::{
     pace::{most, most_within},
 };
 
-/// Sends a second that the one sender of both destinations may make.
-const RATE: u32 = 20;
-/// New events a second, half of them one by one, half in batches. Segment repeats what is refused beside that.
-const OFFERED: usize = 200;
 const BATCH: usize = 50;
 /// Most memory that the operator may have, in bytes: half of it would do for the optimised program.
 const MOST_MEMORY: usize = 120 * 1024 * 1024;
 
-/// How long events come: `ENGAGE_BURST` seconds, or fifteen.
-fn length() -> Duration {
-    let seconds = std::env::var("ENGAGE_BURST").ok().and_then(|seconds| seconds.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(15))
+/// How much comes.
+#[derive(Clone, Copy)]
+struct Burst {
+    length: Duration,
+    /// Sends a second that the one sender of both destinations may make.
+    rate: usize,
+    /// New events a second, half of them one by one, half in batches. Segment repeats what is refused beside that.
+    offered: usize,
 }
 
-fn at(name: &str, rate: u32) -> Value {
+/// `ENGAGE_BURST` says how many seconds, of what the optimised program is meant to bear; without it, a short one.
+fn burst() -> Burst {
+    match std::env::var("ENGAGE_BURST").ok().and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => Burst { length: Duration::from_secs(seconds), rate: 20, offered: 200 },
+        None => Burst { length: Duration::from_secs(15), rate: 10, offered: 100 },
+    }
+}
+
+fn at(name: &str, rate: usize) -> Value {
     let mut action = whatsapp();
     merge(&mut action, &json!({"delivery": {"rate": rate}}));
     destination(name, &action)
 }
 
 /// Segment, whose pauses grow as the length of the burst allows.
-fn segment(world: &World, name: &str, mode: Mode, second: u64) -> Sender {
+fn segment(world: &World, name: &str, mode: Mode, burst: Burst, second: u64) -> Sender {
     let mut sender = world.segment(name, Duration::from_hours(1)).mode(mode);
-    sender.concurrency = OFFERED;
-    sender.retry.first = Duration::from_millis(1_500);
-    sender.retry.longest = length() / 2;
+    sender.concurrency = burst.offered;
+    sender.retry.first = Duration::from_secs(3);
+    sender.retry.longest = burst.length / 2;
     sender.retry.time_scale = 1.0;
     sender.rng_seed = second;
     sender
@@ -71,11 +79,11 @@ fn megabytes(bytes: usize) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_nor_lost() {
-    let length = length();
+    let Burst { length, rate, offered } = burst();
     let seconds = usize::try_from(length.as_secs()).unwrap();
     let names = ["single", "batched"];
     let options = Options { log_capacity: 400_000, ..Options::default() };
-    let resources = names.map(|name| at(name, RATE));
+    let resources = names.map(|name| at(name, rate));
     let world = World::with_options(&resources, options, &[]).await;
     world.all_ready(&resources).await;
 
@@ -85,9 +93,9 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
         for second in 0..seconds {
             for (index, name) in names.into_iter().enumerate() {
                 let mode = if name == "single" { Mode::Single } else { Mode::Batched { size: BATCH } };
-                let sender = segment(&world, name, mode, second as u64);
-                let first = (2 * second + index) * OFFERED / 2;
-                let events: Vec<Value> = (first..first + OFFERED / 2).map(|n| event_to(&phone(n))).collect();
+                let sender = segment(&world, name, mode, burst(), second as u64);
+                let first = (2 * second + index) * offered / 2;
+                let events: Vec<Value> = (first..first + offered / 2).map(|n| event_to(&phone(n))).collect();
                 sent.push(tokio::spawn(async move { sender.send(&events).await.unwrap() }));
             }
             tokio::time::sleep_until((begin + Duration::from_secs(second as u64 + 1)).into()).await;
@@ -106,7 +114,7 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
         deliveries.extend(sent.await.unwrap());
     }
 
-    let events = seconds * OFFERED;
+    let events = seconds * offered;
     let mut messages: HashMap<String, usize> = HashMap::new();
     for message in world.sim.state().messages {
         *messages.entry(message.to).or_default() += 1;
@@ -126,7 +134,7 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
     let (middle, last) = (peak(&memory[third..2 * third]), peak(&memory[2 * third..]));
     let _ = writeln!(
         std::io::stderr(),
-        "burst of {seconds} s: {events} events ({OFFERED}/s) in {attempts} requests at a rate of {RATE}/s; {} left in the burst, at \
+        "burst of {seconds} s: {events} events ({offered}/s) in {attempts} requests at a rate of {rate}/s; {} left in the burst, at \
          most {} in a second; a refusal took {} ms (median), {} ms (99 %); memory {:.1} MB at the start, at most {:.1}, in the last \
          third {:.1}; all delivered after {:.0} s",
         arrived.len(),
@@ -138,14 +146,14 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
         megabytes(last),
         begin.elapsed().as_secs_f64(),
     );
-    assert!(most_within(1_000, &arrived) <= most(RATE as usize), "{arrived:?}");
-    assert!(arrived.len() >= seconds * RATE as usize / 2, "{} left", arrived.len());
+    assert!(most_within(1_000, &arrived) <= most(rate), "{arrived:?}");
+    assert!(arrived.len() >= seconds * rate / 2, "{} left", arrived.len());
     assert!(share(&refusals, 99) <= 2_000, "{} ms", share(&refusals, 99));
     assert!(peak(&memory) <= MOST_MEMORY, "{memory:?}");
     assert!(last <= middle + middle / 10 + 4 * 1024 * 1024, "memory grows: {memory:?}");
-    let lost: Vec<&Delivery> =
+    let missing: Vec<&Delivery> =
         deliveries.iter().filter(|delivery| delivery.attempts.last().unwrap().status != Some(200)).collect();
-    assert!(lost.is_empty(), "{lost:#?}");
+    assert!(missing.is_empty(), "{missing:#?}");
     assert_eq!(deliveries.len(), events);
     assert_eq!((messages.len(), messages.values().max()), (events, Some(&1)));
     world.assert_every_event_has_an_outcome().await;

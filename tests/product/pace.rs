@@ -10,7 +10,7 @@ use crate::harness::{World, conversation, delivered, destination, event, event_t
 /// Most arrivals in a second at this rate: on a busy machine the way to the simulator takes one request longer than the next.
 /// That no second has more *departures* is shown in `src/delivery/pace`.
 pub const fn most(rate: usize) -> usize {
-    rate + rate / 10 + 1
+    rate + rate / 5 + 1
 }
 
 /// The action at a rate.
