@@ -8,7 +8,7 @@ LINT := check-format check-code check-generated check-dependencies
 TEST := test-build control-plane test-rust test-simulator test-segment test-dev-cluster test-chart test-image
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos model fuzz parts $(LINT) $(TEST)
+.PHONY: help demo dev-cluster test lint generate build bench bench-cluster chaos burst model fuzz parts $(LINT) $(TEST)
 # Cargo locks its target folder and uses all processors by itself.
 .NOTPARALLEL:
 
@@ -88,6 +88,10 @@ bench-cluster: build ## The figures of the README on an API server, with a thous
 chaos: test-build ## The kill tests at length: 200 kills of the gateway, 200 of the controller
 	ENGAGE_KILLS=200 ENGAGE_CONTROLLER_KILLS=200 $(CARGO) test --locked --test product -- kill:: cluster::crashes
 
+burst: ## Ten times more than may leave, for five minutes: memory, the time of a refusal, arrivals; nine minutes in all
+	$(CARGO) test --locked --release --test product --no-run
+	ENGAGE_BURST=300 $(CARGO) test --locked --release --test product -- burst::
+
 model: ## The model checker of the delivery at its long bounds, and 30,000 random schedules
 	ENGAGE_MODEL=long ENGAGE_SCHEDULES=30000 $(CARGO) test --locked --lib -- delivery::model --nocapture
 
@@ -101,6 +105,7 @@ generate: ## Write crds/ anew from the types in src/api, and what is made of it 
 
 build: ## The optimised program, target/release/engage-operator
 	$(CARGO) build --locked --release --bin engage-operator
+	@! grep --quiet --text ENGAGE_SEEDED_BUG $(TARGET)/release/engage-operator || { echo 'a defect for tests is in the release' >&2; exit 1; }
 
 # For CI, which times each part.
 parts:

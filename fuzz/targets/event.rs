@@ -40,6 +40,7 @@ fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Ok(event) = Event::parse(text) else { return };
     let flow = format!("FW{}", "0".repeat(32)).parse().expect("a SID");
+    let content = format!("HX{}", "0".repeat(32)).parse().expect("a SID");
     for destination in destinations() {
         let _ = select(destination, &event, "2026-01-01T00:00:00Z".parse().expect("a time"));
         let traits: Map<String, Value> = destination
@@ -47,7 +48,7 @@ fuzz_target!(|data: &[u8]| {
             .iter()
             .filter_map(|name| Some((name.clone(), event.trait_value(name)?.clone())))
             .collect();
-        if let Ok(delivery) = plan(destination, "uid", &event, &traits, Some(&flow)) {
+        if let Ok(delivery) = plan(destination, "uid", &event, &traits, Some(&flow), Some(&content)) {
             let number = delivery.recipient().as_str();
             assert!(number.starts_with('+') && number[1..].bytes().all(|byte| byte.is_ascii_digit()), "{number}");
             for request in delivery.requests("AC") {

@@ -161,10 +161,13 @@ fn field_schema<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
 fn did_you_mean(schema: &Value, name: &str) -> String {
     let Some(properties) = schema.get("properties").and_then(Value::as_object) else { return String::new() };
     let flat = |text: &str| text.to_lowercase().replace(['_', '-'], "");
-    match properties.keys().find(|known| {
-        let (known, name) = (flat(known), flat(name));
-        known == name || known.starts_with(&name) || name.starts_with(&known)
-    }) {
+    let flat_name = flat(name);
+    let alike = properties.keys().filter(|known| {
+        let known = flat(known);
+        known.starts_with(&flat_name) || flat_name.starts_with(&known)
+    });
+    // `contentSID` is rather `contentSid` than `content`.
+    match alike.min_by_key(|known| flat(known).len().abs_diff(flat_name.len())) {
         Some(known) => format!("; did you mean `{known}`?"),
         None => format!("; known here are {}", properties.keys().cloned().collect::<Vec<_>>().join(", ")),
     }

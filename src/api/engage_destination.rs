@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ObjectKey, Period,
-    references::{FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
+    references::{ContentName, FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
 };
 
 /// Events that Segment posts to this destination become an approved WhatsApp template or a conversation with an agent.
@@ -92,7 +92,45 @@ impl EngageDestination {
     }
 }
 
+/// The template of a destination, as its spec names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TemplateRef<'a> {
+    /// Where it is named, for example `spec.whatsapp.content`.
+    pub field: &'static str,
+    pub named: Named<'a>,
+}
+
+/// By what a template is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named<'a> {
+    /// SID, `HX…`.
+    Sid(&'a str),
+    Name(&'a ContentName),
+}
+
 impl EngageDestinationSpec {
+    /// The template that it sends; `None` where it sends none, or does not name it exactly once.
+    pub fn template(&self) -> Option<TemplateRef<'_>> {
+        let opening = self.conversation.as_ref().and_then(|conversation| conversation.opening_message.as_ref());
+        let (fields, sid, name) = match (&self.whatsapp, opening) {
+            (Some(whatsapp), _) => {
+                let fields = ["spec.whatsapp.contentSid", "spec.whatsapp.content"];
+                (fields, &whatsapp.content_sid, &whatsapp.content)
+            }
+            (None, Some(message)) => {
+                let fields =
+                    ["spec.conversation.openingMessage.contentSid", "spec.conversation.openingMessage.content"];
+                (fields, &message.content_sid, &message.content)
+            }
+            (None, None) => return None,
+        };
+        match (sid, name) {
+            (Some(sid), None) => Some(TemplateRef { field: fields[0], named: Named::Sid(sid) }),
+            (None, Some(name)) => Some(TemplateRef { field: fields[1], named: Named::Name(name) }),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
     const fn default_resync_interval() -> Period {
         Period::minutes(10)
     }
@@ -153,14 +191,34 @@ impl Default for Phone {
     }
 }
 
-/// Who may be messaged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Who may be messaged: by a trait, or by the subscription that the event tells of. Whoever may not is suppressed as `NoConsent`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.trait) != has(self.subscription)").message(
+        "consent is known by one thing: set either trait or subscription"
+    )
+)]
 pub struct Consent {
     /// Trait that must be `true` (or the text `true`); when it is absent or anything else the event is suppressed.
-    #[serde(rename = "trait")]
+    #[serde(default, rename = "trait", skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
-    pub trait_name: String,
+    pub trait_name: Option<String>,
+    /// The WhatsApp subscription of the number that is messaged, as the event itself tells it: in `external_ids` or
+    /// `context.externalIds` (`channelType` and `isSubscribed`), or in `context.messaging_subscriptions`. `OptIn` messages
+    /// who is subscribed and nobody else; `OptOut` also those of whom the event says nothing. Segment puts no
+    /// subscription into an event by itself, and none can be asked for: what makes the events has to bring it. An event that
+    /// nothing proves, as in a batch without the token of `SEGMENT_WEBHOOK_TOKEN`, is answered 503 with `NotProven`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SubscriptionConsent")]
+    pub subscription: Option<SubscriptionConsent>,
+}
+
+/// Whom a subscription status lets be messaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SubscriptionConsent {
+    OptIn,
+    OptOut,
 }
 
 /// A WhatsApp template sent by the Messages API.
@@ -171,6 +229,11 @@ pub struct Consent {
         "set includeTraits (by position) or contentVariables (by name), not both"
     )
 )]
+#[x_kube(
+    validation = Rule::new("has(self.contentSid) != has(self.content)").message(
+        "name the template once: set either contentSid (HX…) or content (its friendlyName)"
+    )
+)]
 pub struct Whatsapp {
     /// Messaging Service that sends, `MG…`. It has exactly one WhatsApp sender.
     #[x_kube(validation = Rule::new("self.matches('^MG[0-9a-fA-F]{32}$')").message(
@@ -178,12 +241,16 @@ pub struct Whatsapp {
     ))]
     #[schemars(length(max = 34))]
     pub messaging_service_sid: String,
-    /// Content template to send, `HX…`, approved for WhatsApp.
+    /// Content template to send, `HX…`, approved for WhatsApp. Either this or `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
         "contentSid is HX followed by 32 hexadecimal digits"
     ))]
     #[schemars(length(max = 34))]
-    pub content_sid: String,
+    pub content_sid: Option<String>,
+    /// The content template by name, looked up in the account at every check: `{friendlyName: lead_welcome, language: en}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentName>,
     /// Traits that fill the template's placeholders in order: the first fills `{{1}}`, the second `{{2}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 256)))]
@@ -193,6 +260,13 @@ pub struct Whatsapp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
     pub content_variables: Option<BTreeMap<String, String>>,
+    /// How long Twilio may keep trying to deliver the message, such as `4h`: what has not reached WhatsApp by then fails
+    /// instead of coming late. 1s to 10h. Default: as long as Twilio tries by itself, at most 10h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new(
+        "self.matches('^[0-9]{1,5}[smh]$') && duration(self) >= duration('1s') && duration(self) <= duration('10h')"
+    ).message("validity is 1s to 10h, the range that Twilio takes"))]
+    pub validity: Option<Period>,
 }
 
 /// A conversation whose replies start a Studio flow.
@@ -201,7 +275,10 @@ pub struct Whatsapp {
 #[x_kube(
     validation = Rule::new("has(self.flowRef) != has(self.flowSid)").message(
         "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)"
-    )
+    ),
+    validation = Rule::new(
+        "!has(self.onActiveConversation) || self.onActiveConversation != 'Reuse' || has(self.openingMessage)"
+    ).message("onActiveConversation: Reuse sends the opening message into the conversation: set openingMessage")
 )]
 pub struct Conversation {
     /// The StudioFlow that a reply starts.
@@ -223,7 +300,7 @@ pub struct Conversation {
     #[schemars(range(min = 0, max = 31_536_000))]
     pub timeout: i64,
     /// WhatsApp senders of the account to talk from, in E.164. The first one that is not already talking to the customer
-    /// is used; when all are, the event is suppressed with the reason `ConversationActive`.
+    /// is used; when all are, `onActiveConversation` says what follows.
     #[x_kube(validation = Rule::new("self.all(n, n.matches('^(whatsapp:)?[+][1-9][0-9]{6,14}$'))").message(
         "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001"
     ))]
@@ -232,18 +309,43 @@ pub struct Conversation {
     /// Template sent inside the conversation as soon as it stands. Absent: the conversation waits for the customer to write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening_message: Option<OpeningMessage>,
+    /// What follows when every `twilioNumber` is talking to the customer in another open conversation. `Skip` suppresses the
+    /// event with the reason `ConversationActive`. `Retry` answers 503 with the same reason, so that Segment sends it again
+    /// for about four hours. `Reuse` sends the opening message into such a conversation, if this operator made it, and
+    /// changes nothing else of it: whoever answers there goes on. If others made them all, the event is suppressed. Default:
+    /// Skip.
+    #[serde(default)]
+    pub on_active_conversation: OnActiveConversation,
+}
+
+/// What follows when every number is talking to the customer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OnActiveConversation {
+    #[default]
+    Skip,
+    Reuse,
+    Retry,
 }
 
 /// A template sent inside a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.contentSid) != has(self.content)").message(
+        "name the template once: set either contentSid (HX…) or content (its friendlyName)"
+    )
+)]
 pub struct OpeningMessage {
-    /// Content template to send, `HX…`, approved for WhatsApp.
+    /// Content template to send, `HX…`, approved for WhatsApp. Either this or `content`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = Rule::new("self.matches('^HX[0-9a-fA-F]{32}$')").message(
         "contentSid is HX followed by 32 hexadecimal digits"
     ))]
     #[schemars(length(max = 34))]
-    pub content_sid: String,
+    pub content_sid: Option<String>,
+    /// The content template by name, looked up in the account at every check: `{friendlyName: lead_welcome, language: en}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentName>,
     /// Value of each placeholder, as Liquid over `profile.traits`. A value that comes out empty rejects the event.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[x_kube(validation = Rule::new("size(self) <= 100").message("a template has at most 100 placeholders"))]
@@ -254,8 +356,10 @@ pub struct OpeningMessage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Delivery {
-    /// Most sends a second from the sender: the Messaging Service, or the first of `twilioNumber`. Destinations with the same
-    /// sender and rate share it. WhatsApp allows a sender 80 a second. Default: 80.
+    /// Most sends in any second from the sender: the number that the Messaging Service sends from, or the one of `twilioNumber`
+    /// that is used. Destinations of one sender and one rate share it; of several rates each holds for its own destinations,
+    /// and the highest for all of them together. A conversation is one send, and an account makes at most 30 of them a second,
+    /// which is Twilio's limit. WhatsApp allows a sender 80 messages a second. Default: 80.
     #[serde(default = "Delivery::default_rate")]
     #[schemars(range(min = 1, max = 10_000))]
     pub rate: i32,
@@ -273,6 +377,16 @@ pub struct Delivery {
     /// `unknown` for a person to decide. Default: Resend.
     #[serde(default)]
     pub on_unknown_outcome: OnUnknownOutcome,
+    /// What becomes of further events of one entry into an audience or a journey step: Segment sends one for each identifier
+    /// of a profile that has several of a type. `Skip` acts on one of them and answers the others `duplicate`; `Send` acts on
+    /// each. Default: Skip.
+    #[serde(default)]
+    pub on_same_entry: OnSameEntry,
+    /// Events about the same user or recipient and the same audience, computed trait or journey step that are less than this
+    /// apart, by their `timestamp`, tell of one entry. Only where the event does not name the passage through a journey
+    /// (`epoch_id`), by which entries are told apart exactly. Default: 60s.
+    #[serde(default = "Delivery::default_entry_cool_down")]
+    pub entry_cool_down: Period,
 }
 
 impl Delivery {
@@ -291,6 +405,10 @@ impl Delivery {
     const fn default_settle() -> Period {
         Period::seconds(60)
     }
+
+    const fn default_entry_cool_down() -> Period {
+        Period::seconds(60)
+    }
 }
 
 impl Default for Delivery {
@@ -301,12 +419,14 @@ impl Default for Delivery {
             dedupe_window: Self::default_dedupe_window(),
             settle: Self::default_settle(),
             on_unknown_outcome: OnUnknownOutcome::default(),
+            on_same_entry: OnSameEntry::default(),
+            entry_cool_down: Self::default_entry_cool_down(),
         }
     }
 }
 
-/// What Segment is told of the messages of `whatsapp`: `WhatsApp Sent`, `WhatsApp Delivered`, `WhatsApp Read` and
-/// `WhatsApp Failed`, as track events of the user whose event made the message.
+/// What Segment is told of the messages of `whatsapp` and of the opening messages of `conversation`: `WhatsApp Sent`,
+/// `WhatsApp Delivered`, `WhatsApp Read` and `WhatsApp Failed`, as track events of the user whose event made the message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcomes {
@@ -320,6 +440,14 @@ pub enum OnUnknownOutcome {
     #[default]
     Resend,
     Park,
+}
+
+/// What becomes of further events of one entry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnSameEntry {
+    #[default]
+    Skip,
+    Send,
 }
 
 /// Whether failed checks stop the destination.
@@ -403,6 +531,9 @@ pub struct ContentStatus {
     /// Friendly name in the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// Language, as Twilio writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// Approval for WhatsApp as Twilio words it; only `approved` may be sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval_status: Option<String>,

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::api::{
     EngageDestination, EngageDestinationSpec, EngageDestinationStatus,
     conditions::{self, Truth},
-    engage_destination::Verification,
+    engage_destination::{Named, Verification},
     reasons::condition as reasons,
 };
 
@@ -47,7 +47,14 @@ pub fn decide(spec: &EngageDestinationSpec, generation: Option<i64>, status: Opt
             None => return verifying(),
         }
     }
-    // A flow by reference is known from the status alone, and one of an older generation may be another flow.
+    // A template by name is known from the status alone, like a flow by reference; that of an older generation may be another.
+    let template_by_name = spec.template().is_some_and(|template| matches!(template.named, Named::Name(_)));
+    if template_by_name && status.is_none_or(|status| status.content.is_none()) {
+        return match condition(conditions::VERIFIED) {
+            Some(verified) => refuse(&verified.reason, &verified.message),
+            None => verifying(),
+        };
+    }
     let flow_by_reference = spec.conversation.as_ref().is_some_and(|conversation| conversation.flow_ref.is_some());
     match status {
         None if flow_by_reference => verifying(),
@@ -77,7 +84,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::engage_destination::FlowStatus;
+    use crate::api::engage_destination::{ContentStatus, FlowStatus};
 
     fn destination(action: &serde_json::Value) -> EngageDestination {
         let mut spec = json!({
@@ -156,6 +163,19 @@ mod tests {
         assert_eq!(reason(&destination), "FlowNotReady");
         let status = destination.status.as_mut().unwrap();
         status.flow = Some(FlowStatus { sid: "FW1".into(), revision: None });
+        assert_eq!(reason(&destination), "Serve");
+        destination.metadata.generation = Some(3);
+        assert_eq!(reason(&destination), "Verifying");
+    }
+    #[test]
+    fn a_template_by_name_is_needed_from_this_generation() {
+        let mut destination =
+            destination(&json!({"whatsapp": {"messagingServiceSid": "MG1", "content": {"friendlyName": "a"}}}));
+        destination.spec.verification = Verification::Warn;
+        assert_eq!(reason(&destination), "Verifying");
+        say(&mut destination, conditions::VERIFIED, Truth::False, "ContentNotFound", 2);
+        assert_eq!(reason(&destination), "ContentNotFound");
+        destination.status.as_mut().unwrap().content = Some(ContentStatus { sid: "HX1".into(), ..Default::default() });
         assert_eq!(reason(&destination), "Serve");
         destination.metadata.generation = Some(3);
         assert_eq!(reason(&destination), "Verifying");

@@ -28,6 +28,7 @@ pub mod condition {
     pub const SENDER_NOT_FOUND: &str = "SenderNotFound";
     pub const SENDER_OFFLINE: &str = "SenderOffline";
     pub const CONTENT_NOT_FOUND: &str = "ContentNotFound";
+    pub const CONTENT_AMBIGUOUS: &str = "ContentAmbiguous";
     pub const CONTENT_NOT_APPROVED: &str = "ContentNotApproved";
     pub const CONTENT_VARIABLES_MISMATCH: &str = "ContentVariablesMismatch";
     pub const FLOW_NOT_FOUND: &str = "FlowNotFound";
@@ -68,6 +69,9 @@ pub mod event {
     pub const CONVERSATION_ACTIVE: &str = "ConversationActive";
     pub const OWN_OUTCOME: &str = "OwnOutcome";
 
+    // duplicate
+    pub const SAME_ENTRY: &str = "SameEntry";
+
     // rejected
     pub const MALFORMED_EVENT: &str = "MalformedEvent";
     pub const NO_USER: &str = "NoUser";
@@ -87,6 +91,7 @@ pub mod event {
 
     // retry
     pub const IN_FLIGHT: &str = "InFlight";
+    pub const ENTRY_IN_FLIGHT: &str = "EntryInFlight";
     pub const RECIPIENT_BUSY: &str = "RecipientBusy";
     pub const STILL_SENDING: &str = "StillSending";
     pub const NOT_ATTEMPTED: &str = "NotAttempted";
@@ -99,6 +104,7 @@ pub mod event {
     pub const TWILIO_NOT_FOUND: &str = "TwilioNotFound";
     pub const TWILIO_REFUSED: &str = "TwilioRefused";
     pub const TWILIO_CONFLICT: &str = "TwilioConflict";
+    pub const NOT_PROVEN: &str = "NotProven";
     pub const PROFILE_API_UNAVAILABLE: &str = "ProfileApiUnavailable";
     pub const PROFILE_API_THROTTLED: &str = "ProfileApiThrottled";
     pub const PROFILE_API_REFUSED: &str = "ProfileApiRefused";

@@ -100,6 +100,21 @@ pub struct OutcomesCredentialKeys {
     pub write_key: Option<String>,
 }
 
+/// A content template of the account by name. Its SID differs from account to account; the name need not, so that one
+/// resource can go through staging and production as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContentName {
+    /// The template's friendly name, exactly as the account has it, for example `lead_welcome`.
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: String,
+    /// Language of the template as Twilio writes it, for example `en` or `pt_BR`. It may be left out where the account has
+    /// the name in one language only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub language: Option<String>,
+}
+
 /// Where the definition of a flow is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

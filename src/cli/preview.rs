@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::{
-    api::{EngageDestination, ObjectKey},
+    api::{EngageDestination, ObjectKey, engage_destination::OnActiveConversation},
     delivery::{
         destination::{Action, Destination, FlowSource, NAME_TRAIT},
         outcome::Final,
@@ -21,13 +21,17 @@ use crate::{
     },
     segment::{Event, body::Body},
     standalone::{folder, state::uid_of},
-    twilio::{BaseUrls, CallbackUrls, Request, sid::FlowSid},
+    twilio::{
+        BaseUrls, CallbackUrls, Request,
+        sid::{ContentSid, FlowSid},
+    },
 };
 
 /// Print what would become of an event, and the exact requests to Twilio. Nothing is sent.
 ///
 /// Traits come from the event and from --traits, as they would from the profile; what is in neither counts as missing there.
 /// The UniqueName of a conversation follows from metadata.uid: without one in the file it is the one that `run` gives.
+/// The SID of a template by name is that of the file's status, or else in braces.
 /// Exit code 0 when every event would be sent or suppressed, 1 when one would be rejected or something is wrong with the files.
 #[derive(Debug, Args)]
 pub struct Preview {
@@ -71,11 +75,31 @@ struct Previewed {
     message_id: String,
     /// Traits that nothing brings.
     missing: Vec<String>,
-    result: Result<Vec<Request>, Final>,
+    result: Result<Planned, Final>,
+}
+
+/// The requests, and those when every number of ours is in an open conversation with the customer.
+struct Planned {
+    requests: Vec<Request>,
+    when_active: Option<(OnActiveConversation, Vec<Request>)>,
+}
+
+impl Planned {
+    /// Writes `name` in place of the template's SID, which is not known.
+    fn name_content(&mut self, name: &str) {
+        let when_active = self.when_active.iter_mut().flat_map(|(_, requests)| requests);
+        let parameters = self.requests.iter_mut().chain(when_active).flat_map(|request| &mut request.form);
+        for (_, sid) in parameters.filter(|(parameter, _)| *parameter == "ContentSid") {
+            name.clone_into(sid);
+        }
+    }
 }
 
 /// The account is in the Secret, which is not read.
 const ACCOUNT: &str = "{AccountSid}";
+/// What is printed of a template by name that no status tells the SID of, and what stands in its place until then.
+const CONTENT: &str = "{ContentSid}";
+const NO_CONTENT: &str = "HX00000000000000000000000000000000";
 
 impl Preview {
     pub fn execute(self) -> anyhow::Result<()> {
@@ -86,6 +110,8 @@ impl Preview {
         })?;
         let profile = self.traits.as_deref().map(traits).transpose()?.unwrap_or_default();
         let uid = uid_of(&resource);
+        let status = resource.status.as_ref().filter(|it| it.observed_generation == resource.metadata.generation);
+        let content = destination.action.content().and_then(|content| content.sid(status));
         let callbacks = self.public_url.as_ref().map(CallbackUrls::at).transpose().context("--public-url")?;
         let text = read(&self.event)?;
         let body = Body::parse(&text).with_context(|| format!("--event {}", self.event.display()))?;
@@ -93,7 +119,7 @@ impl Preview {
         for raw in body.events() {
             let event = Event::parse(raw.get()).with_context(|| format!("--event {}", self.event.display()))?;
             let callback = callbacks.as_ref().map(|callbacks| callbacks.of(&key, event.message_id.as_str()));
-            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, callback));
+            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, content.as_ref(), callback));
         }
         let mut out = std::io::stdout().lock();
         let printed = match self.output {
@@ -120,6 +146,7 @@ fn preview(
     event: &Event,
     profile: &Map<String, Value>,
     flow: &FlowSid,
+    content: Option<&ContentSid>,
     callback: Option<String>,
 ) -> Previewed {
     let message_id = event.message_id.to_string();
@@ -142,11 +169,16 @@ fn preview(
         }),
         Action::Whatsapp(_) => None,
     };
-    let result = plan(destination, uid, event, &traits, flow).map(|mut delivery| {
+    let stand_in = NO_CONTENT.parse().ok();
+    let result = plan(destination, uid, event, &traits, flow, content.or(stand_in.as_ref())).map(|mut delivery| {
         if let Delivery::Whatsapp(message) = &mut delivery {
             message.status_callback = callback;
         }
-        delivery.requests(ACCOUNT)
+        let mut planned = Planned { requests: delivery.requests(ACCOUNT), when_active: delivery.when_active() };
+        if content.is_none() {
+            planned.name_content(CONTENT);
+        }
+        planned
     });
     Previewed { message_id, missing: missing.into_iter().collect(), result }
 }
@@ -202,14 +234,16 @@ fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std:
             write!(out, "(missing: {}) ", missing.join(", "))?;
         }
         match result {
-            Ok(requests) => {
+            Ok(Planned { requests, when_active }) => {
                 writeln!(out, "{} request{}", requests.len(), if requests.len() == 1 { "" } else { "s" })?;
-                for request in requests {
-                    writeln!(out, "\nPOST {}", request.url(&BaseUrls::default()))?;
-                    let width = request.form.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-                    for (name, value) in &request.form {
-                        writeln!(out, "  {name:width$}  {value}")?;
-                    }
+                print_requests(out, requests)?;
+                if let Some((policy, requests)) = when_active {
+                    writeln!(
+                        out,
+                        "\nIf every number is in an open conversation with this customer: {}",
+                        says(*policy)
+                    )?;
+                    print_requests(out, requests)?;
                 }
             }
             Err(outcome) => {
@@ -222,18 +256,52 @@ fn print(out: &mut impl Write, key: &ObjectKey, previewed: &[Previewed]) -> std:
     Ok(())
 }
 
+fn print_requests(out: &mut impl Write, requests: &[Request]) -> std::io::Result<()> {
+    for request in requests {
+        writeln!(out, "\nPOST {}", request.url(&BaseUrls::default()))?;
+        let width = request.form.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        for (name, value) in &request.form {
+            writeln!(out, "  {name:width$}  {value}")?;
+        }
+    }
+    Ok(())
+}
+
+/// What a policy does, in words.
+const fn says(policy: OnActiveConversation) -> &'static str {
+    match policy {
+        OnActiveConversation::Skip => "suppressed, ConversationActive",
+        OnActiveConversation::Retry => "retry, ConversationActive, for as long as Segment repeats the event",
+        OnActiveConversation::Reuse => {
+            "one request, into a conversation that this operator made; if it made none, suppressed, ConversationActive"
+        }
+    }
+}
+
+fn requests_as_json(requests: &[Request]) -> Value {
+    let as_json = |request: &Request| {
+        let form: Map<String, Value> =
+            request.form.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
+        json!({"method": "POST", "url": request.url(&BaseUrls::default()), "form": form})
+    };
+    requests.iter().map(as_json).collect()
+}
+
 fn as_json(previewed: &Previewed) -> Value {
     let Previewed { message_id, missing, result } = previewed;
     match result {
-        Ok(requests) => json!({
-            "messageId": message_id,
-            "missingTraits": missing,
-            "requests": requests.iter().map(|request| {
-                let form: Map<String, Value> =
-                    request.form.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
-                json!({"method": "POST", "url": request.url(&BaseUrls::default()), "form": form})
-            }).collect::<Vec<_>>(),
-        }),
+        Ok(Planned { requests, when_active }) => {
+            let mut json = json!({
+                "messageId": message_id,
+                "missingTraits": missing,
+                "requests": requests_as_json(requests),
+            });
+            if let Some((policy, requests)) = when_active {
+                json["ifConversationActive"] =
+                    json!({"policy": policy, "does": says(*policy), "requests": requests_as_json(requests)});
+            }
+            json
+        }
         Err(outcome) => json!({
             "messageId": message_id,
             "missingTraits": missing,

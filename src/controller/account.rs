@@ -8,6 +8,7 @@ use crate::{
     studio::FlowDefinition,
     twilio::{
         E164, TwilioClient, TwilioClients, TwilioCredentials,
+        content::{Content, WhatsAppApproval},
         messaging::WhatsAppSender,
         sid::{AccountSid, ContentSid, FlowSid, MessagingServiceSid},
         studio::Revision,
@@ -18,11 +19,27 @@ use crate::{
 /// A content template with its approval.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
+    pub sid: ContentSid,
     pub name: Option<String>,
+    pub language: Option<String>,
     pub placeholders: BTreeSet<String>,
     /// As Twilio words it; `None` when it was never submitted.
     pub approval: Option<String>,
     pub rejection_reason: Option<String>,
+}
+
+impl Template {
+    fn of(content: Content, approval: Option<WhatsAppApproval>) -> Self {
+        let placeholders = content.placeholders();
+        let WhatsAppApproval { status: approval, rejection_reason } = approval.unwrap_or_default();
+        let Content { sid, friendly_name: name, language, types: _, approval_requests: _ } = content;
+        Self { sid, name, language, placeholders, approval, rejection_reason }
+    }
+
+    fn listed(mut content: Content) -> Self {
+        let approval = content.approval_requests.take();
+        Self::of(content, approval)
+    }
 }
 
 /// A flow as far as a destination cares.
@@ -49,7 +66,9 @@ pub struct Accounts {
 
 struct Answers {
     services: Shared<MessagingServiceSid, Option<Arc<[E164]>>>,
-    templates: Shared<ContentSid, Option<Arc<Template>>>,
+    templates: Shared<ContentSid, Arc<[Template]>>,
+    named_templates: Shared<String, Arc<[Template]>>,
+    all_templates: Shared<(), Arc<[Template]>>,
     senders: Shared<(), Arc<[WhatsAppSender]>>,
     flows: Shared<(FlowSid, Option<i64>), Option<FlowFacts>>,
     flex_workspaces: Shared<(), Option<Arc<str>>>,
@@ -63,6 +82,8 @@ impl Accounts {
         let answers = Answers {
             services: Shared::new(),
             templates: Shared::new(),
+            named_templates: Shared::new(),
+            all_templates: Shared::new(),
             senders: Shared::new(),
             flows: Shared::new(),
             flex_workspaces: Shared::new(),
@@ -75,10 +96,22 @@ impl Accounts {
 
     /// Believes no answer any more that was given until now: a delivery has met an account that is not as it was checked.
     pub fn forget(&self) {
-        let Answers { services, templates, senders, flows, flex_workspaces, workspaces, workflows, task_channels } =
-            &*self.answers;
+        let Answers {
+            services,
+            templates,
+            named_templates,
+            all_templates,
+            senders,
+            flows,
+            flex_workspaces,
+            workspaces,
+            workflows,
+            task_channels,
+        } = &*self.answers;
         services.forget();
         templates.forget();
+        named_templates.forget();
+        all_templates.forget();
         senders.forget();
         flows.forget();
         flex_workspaces.forget();
@@ -125,19 +158,27 @@ impl Account {
         self.answers.services.read(self.asker, self.freshness, sid.clone(), ask).await
     }
 
-    /// A template and its approval; `None` when there is no such template.
-    pub async fn template(&self, sid: &ContentSid) -> Look<Option<Arc<Template>>> {
+    /// The template of that SID with its approval, if there is one.
+    pub async fn template(&self, sid: &ContentSid) -> Look<Arc<[Template]>> {
         let ask = async {
-            let Some(content) = self.client.content(sid).await? else { return Ok(None) };
+            let Some(content) = self.client.content(sid).await? else { return Ok([].into()) };
             let approval = self.client.whatsapp_approval(sid).await?;
-            let (approval, rejection_reason) = match approval {
-                Some(approval) => (approval.status, approval.rejection_reason),
-                None => (None, None),
-            };
-            let placeholders = content.placeholders();
-            Ok(Some(Arc::new(Template { name: content.friendly_name, placeholders, approval, rejection_reason })))
+            Ok([Template::of(content, approval)].into())
         };
         self.answers.templates.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
+    /// The templates of that name, in all languages. Before there is said to be none all of the account's are looked through,
+    /// and are what is given: Twilio's search by name is another's idea of a name, and a person is told what there is.
+    pub async fn templates_named(&self, friendly_name: &str) -> Look<Arc<[Template]>> {
+        let name = friendly_name.to_owned();
+        let ask = async { Ok(listed(self.client.contents_named(friendly_name).await?)) };
+        let named = self.answers.named_templates.read(self.asker, self.freshness, name, ask).await?;
+        if !named.is_empty() {
+            return Ok(named);
+        }
+        let ask = async { Ok(listed(self.client.contents().await?)) };
+        self.answers.all_templates.read(self.asker, self.freshness, (), ask).await
     }
 
     /// Every WhatsApp sender of the account.
@@ -186,4 +227,8 @@ impl Account {
         let ask = async { Ok(self.client.task_channels(workspace).await?.into()) };
         self.answers.task_channels.read(self.asker, self.freshness, workspace.to_owned(), ask).await
     }
+}
+
+fn listed(contents: Vec<Content>) -> Arc<[Template]> {
+    contents.into_iter().map(Template::listed).collect()
 }

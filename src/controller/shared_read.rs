@@ -23,7 +23,7 @@ use crate::{
 pub type Look<T> = Result<T, Arc<TwilioError>>;
 
 /// How old an answer may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Freshness(Duration);
 
 impl Freshness {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{api::EngageDestinationSpec, segment::body::MAX_BATCH};
+use crate::{api::EngageDestinationSpec, delivery::destination::most_a_second, segment::body::MAX_BATCH};
 
 /// How long a request waits for its events. Segment itself gives up after ten seconds.
 pub const PATIENCE: Duration = Duration::from_secs(8);
@@ -10,7 +10,7 @@ pub const PATIENCE: Duration = Duration::from_secs(8);
 /// Largest batch that one request can bring to an end; what is more is put off and comes again. This is what to enter as
 /// batch size in Segment. It follows from the spec alone.
 pub fn largest(spec: &EngageDestinationSpec) -> usize {
-    largest_at(u32::try_from(spec.delivery.rate).unwrap_or(1).max(1))
+    largest_at(most_a_second(spec))
 }
 
 /// As [`largest`], for so many sends a second.

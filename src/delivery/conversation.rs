@@ -2,14 +2,14 @@
 
 use crate::{
     delivery::{
-        journal::TicketError,
-        observe::{ObserveError, observe},
+        journal::{TicketError, Trace},
+        observe::{ObserveError, event_of, observe},
         outcome::Reason,
         plan::ConversationDelivery,
         send::Sending,
         steps::{
             Answer, Sent,
-            conversation::{Added, Created, Found, Progress, Step, free_numbers},
+            conversation::{Added, Created, Found, Numbers, Progress, Step, Visited, Wish, numbers},
             leftover,
         },
     },
@@ -23,14 +23,29 @@ use crate::{
 impl Sending<'_> {
     /// Opens the conversation, or goes on with one that an earlier delivery of the event has begun.
     pub(super) async fn conversation(&mut self, plan: &ConversationDelivery) -> Result<Sent, TicketError> {
-        let (mut progress, mut step) =
-            Progress::begin(self.ticket.attempts(), plan.opening.is_some(), self.attempt.settle);
+        let own = self.attempt.trace.clone();
+        let wish = Wish { opening: plan.opening.is_some(), on_active: plan.on_active, settle: self.attempt.settle };
+        let (mut progress, mut step) = Progress::begin(self.ticket.attempts(), wish);
         loop {
             step = match step {
                 Step::Find => progress.found(self.find(&plan.conversation.unique_name).await),
                 Step::FindNumbers => progress.numbers_found(self.find_numbers(plan).await),
-                Step::Pace => Progress::paced(self.pace().await),
-                Step::Start => {
+                Step::Visit { sid } => progress.visited(self.visit(&sid).await?),
+                Step::Pace => {
+                    let turn = match progress.number() {
+                        Some(number) => self.pace_conversation(number).await,
+                        // A conversation that is there already is only written into.
+                        None => self.pace().await,
+                    };
+                    progress.paced(turn)
+                }
+                Step::Start { reused } => {
+                    self.attempt.trace = match reused {
+                        Some(conversation) => {
+                            Trace::Reused { conversation, event: self.ticket.key().message_id.to_string() }
+                        }
+                        None => own.clone(),
+                    };
                     self.start().await?;
                     progress.started()
                 }
@@ -48,10 +63,14 @@ impl Sending<'_> {
                     progress.webhook_removed(self.answer("webhook", removed).await)
                 }
                 Step::Attach { sid } => {
+                    self.leaves();
                     let attached = self.twilio.add_studio_webhook(&sid, &plan.flow).await;
                     progress.attached(self.answer("webhook", attached.map(drop)).await)
                 }
-                Step::Add { sid, number } => progress.added(self.add(&sid, &plan.customer, &number).await),
+                Step::Add { sid, number } => {
+                    self.leaves();
+                    progress.added(self.add(&sid, &plan.customer, &number).await)
+                }
                 Step::FindCustomer { sid, after } => {
                     tokio::time::sleep(after).await;
                     let participants = self.twilio.participants(&sid).await;
@@ -60,7 +79,11 @@ impl Sending<'_> {
                 }
                 Step::Open { sid } => match &plan.opening {
                     Some(opening) => {
+                        self.leaves();
                         let opened = self.twilio.create_conversation_message(&sid, opening).await;
+                        if let Ok(message) = &opened {
+                            self.ticket.opened(message);
+                        }
                         progress.opened(self.answer("opening message", opened.map(drop)).await)
                     }
                     None => progress.opened(Answer::Done(())),
@@ -68,12 +91,11 @@ impl Sending<'_> {
                 Step::Settle => progress.settled(self.settle().await),
                 Step::TakeAway { sid, after, then } => {
                     tokio::time::sleep(after).await;
-                    let removed = self.twilio.delete_conversation(&sid).await;
-                    progress.taken_away(then, self.answer("conversation", removed).await)
+                    progress.taken_away(then, self.delete(&sid).await)
                 }
                 Step::FindRemains { after, then } => {
                     tokio::time::sleep(after).await;
-                    Progress::remains_found(then, self.find(&plan.conversation.unique_name).await)
+                    progress.remains_found(then, self.find(&plan.conversation.unique_name).await)
                 }
                 Step::End(sent) => return Ok(sent),
             };
@@ -91,10 +113,7 @@ impl Sending<'_> {
                     self.start().await?;
                     progress.started()
                 }
-                leftover::Step::TakeAway { sid } => {
-                    let removed = self.twilio.delete_conversation(&sid).await;
-                    progress.taken_away(self.answer("conversation", removed).await)
-                }
+                leftover::Step::TakeAway { sid } => progress.taken_away(self.delete(&sid).await),
                 leftover::Step::FindRemains { after } => {
                     tokio::time::sleep(after).await;
                     progress.remains_found(self.find(unique_name).await)
@@ -112,13 +131,38 @@ impl Sending<'_> {
         self.answer("conversation", found).await
     }
 
-    async fn find_numbers(&self, plan: &ConversationDelivery) -> Answer<Vec<E164>> {
+    async fn find_numbers(&self, plan: &ConversationDelivery) -> Answer<Numbers> {
         let listed = self.twilio.conversations_of(&plan.customer).await;
-        let free = listed.map(|listed| free_numbers(&plan.numbers, &listed, &plan.conversation.unique_name));
-        self.answer("conversations", free).await
+        let found = listed.map(|listed| numbers(&plan.numbers, &listed, &plan.conversation.unique_name));
+        self.answer("conversations", found).await
     }
 
-    async fn create(&self, plan: &ConversationDelivery) -> Answer<Created> {
+    /// What another event has brought into its conversation. One without opening message is known by the journal alone.
+    async fn visit(&self, sid: &ConversationSid) -> Result<Answer<Visited>, TicketError> {
+        let (journal, key) = (self.ticket.journal(), self.ticket.key());
+        let is_recorded = journal.attributed_to(sid.as_str()).await?.is_some();
+        let visited = match self.twilio.conversation_messages(sid).await {
+            Ok(messages) => {
+                let events: Vec<String> = messages.iter().filter_map(event_of).collect();
+                Ok(if events.iter().any(|event| event == key.message_id.as_str()) {
+                    Visited::Messaged
+                } else if is_recorded || !events.is_empty() {
+                    Visited::Whole
+                } else {
+                    Visited::HalfMade
+                })
+            }
+            // The list still has it.
+            Err(error) if error.is_not_found() => Ok(Visited::HalfMade),
+            Err(error) => Err(error),
+        };
+        Ok(self.answer("messages", visited).await)
+    }
+
+    async fn create(&mut self, plan: &ConversationDelivery) -> Answer<Created> {
+        if let Err(fault) = self.changes_conversations().await {
+            return Answer::Refused(fault);
+        }
         let created = match self.twilio.create_conversation(&plan.conversation).await {
             Ok(conversation) => {
                 self.accepted();
@@ -128,6 +172,14 @@ impl Sending<'_> {
             Err(error) => Err(error),
         };
         self.answer("conversation", created).await
+    }
+
+    async fn delete(&mut self, sid: &ConversationSid) -> Answer<()> {
+        if let Err(fault) = self.changes_conversations().await {
+            return Answer::Refused(fault);
+        }
+        let deleted = self.twilio.delete_conversation(sid).await;
+        self.answer("conversation", deleted).await
     }
 
     async fn find_completion(&self) -> Result<Answer<Option<String>>, TicketError> {

@@ -8,14 +8,17 @@ use std::{
 
 use crate::{
     api::{
-        EngageDestinationSpec,
+        EngageDestinationSpec, EngageDestinationStatus, Period,
         admission::Rejection,
         engage_destination::{
-            Conversation, Delivery, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
+            Consent, Conversation, Delivery, OnActiveConversation, OnSameEntry, OnUnknownOutcome, OpeningMessage,
+            Phone, SegmentRegion, SubscriptionConsent, Whatsapp,
         },
-        references::{OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
+        references::{ContentName, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
-    delivery::{condition::When, phone::Region, template::Template, variables::Variables},
+    delivery::{
+        condition::When, pace::CONVERSATIONS_A_SECOND, phone::Region, template::Template, variables::Variables,
+    },
     twilio::{
         E164,
         sid::{ContentSid, FlowSid, MessagingServiceSid},
@@ -35,13 +38,23 @@ pub struct Destination {
     pub when: Option<When>,
     pub phone_trait: String,
     pub phone_region: Option<Region>,
-    pub consent_trait: Option<String>,
+    /// Absent: nobody is asked.
+    pub consent: Option<ConsentBy>,
     pub action: Action,
     pub limits: Limits,
     /// Every trait that deciding and sending reads.
     pub traits: BTreeSet<String>,
     /// Placeholders that the action fills, without braces.
     pub placeholders: BTreeSet<String>,
+}
+
+/// By what it is known whether a recipient has agreed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConsentBy {
+    /// A trait that is true.
+    Trait(String),
+    /// The WhatsApp subscription of the number, as the event tells it.
+    Subscription(SubscriptionConsent),
 }
 
 /// What a destination does with an event.
@@ -59,14 +72,24 @@ impl Action {
             Self::Conversation(_) => "conversation",
         }
     }
+
+    /// The template that it sends, if it sends one.
+    pub fn content(&self) -> Option<&ContentSource> {
+        match self {
+            Self::Whatsapp(action) => Some(&action.content),
+            Self::Conversation(action) => action.opening.as_ref().map(|opening| &opening.content),
+        }
+    }
 }
 
 /// A template by the Messages API.
 #[derive(Debug)]
 pub struct WhatsappAction {
     pub messaging_service: MessagingServiceSid,
-    pub content: ContentSid,
+    pub content: ContentSource,
     pub variables: Variables,
+    /// How long Twilio may try to deliver it; absent: as long as Twilio does.
+    pub validity: Option<Duration>,
 }
 
 /// A conversation whose replies start a flow.
@@ -78,13 +101,33 @@ pub struct ConversationAction {
     /// Our numbers, in the order in which they are tried.
     pub numbers: Vec<E164>,
     pub opening: Option<Opening>,
+    /// What follows when none of the numbers is free.
+    pub on_active: OnActiveConversation,
 }
 
 /// A template inside the conversation.
 #[derive(Debug)]
 pub struct Opening {
-    pub content: ContentSid,
+    pub content: ContentSource,
     pub variables: Variables,
+}
+
+/// Which template is sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ContentSource {
+    Sid(ContentSid),
+    /// A template by name; its SID is in the destination's status.
+    Name,
+}
+
+impl ContentSource {
+    /// The template's SID; `None` while the controller has not found one of that name.
+    pub fn sid(&self, status: Option<&EngageDestinationStatus>) -> Option<ContentSid> {
+        match self {
+            Self::Sid(sid) => Some(sid.clone()),
+            Self::Name => status?.content.as_ref()?.sid.parse().ok(),
+        }
+    }
 }
 
 /// Which flow a reply starts.
@@ -104,6 +147,8 @@ pub struct Limits {
     pub dedupe_window: Duration,
     pub settle: Duration,
     pub on_unknown: OnUnknownOutcome,
+    /// How near to each other events tell of one entry, of which one is acted on; absent: each is.
+    pub entry_cool_down: Option<Duration>,
 }
 
 impl Destination {
@@ -142,12 +187,15 @@ impl Destination {
                 None
             }
         };
-        let limits = limits(delivery);
+        let consent = consent.as_ref().and_then(|consent| consent_by(consent, &mut problems));
+        let limits = limits(delivery, most_a_second(spec));
         let Some(action) = action.filter(|_| problems.0.is_empty()) else { return Err(problems.0) };
 
         let mut traits = BTreeSet::from([phone_trait.clone()]);
         traits.extend(when.iter().flat_map(|when| when.traits().clone()));
-        traits.extend(consent.iter().map(|consent| consent.trait_name.clone()));
+        if let Some(ConsentBy::Trait(name)) = &consent {
+            traits.insert(name.clone());
+        }
         let placeholders = match &action {
             Action::Whatsapp(action) => {
                 traits.extend(action.variables.traits());
@@ -169,7 +217,7 @@ impl Destination {
             when,
             phone_trait: phone_trait.clone(),
             phone_region,
-            consent_trait: consent.as_ref().map(|consent| consent.trait_name.clone()),
+            consent,
             action,
             limits,
             traits,
@@ -195,21 +243,41 @@ impl Problems {
     }
 }
 
-fn limits(delivery: &Delivery) -> Limits {
-    let Delivery { rate, max_age, dedupe_window, settle, on_unknown_outcome } = delivery;
+/// Sends a second: as the spec says, and no more conversations than Twilio lets an account make.
+pub fn most_a_second(spec: &EngageDestinationSpec) -> u32 {
+    let rate = u32::try_from(spec.delivery.rate).unwrap_or(1).max(1);
+    if spec.whatsapp.is_none() { rate.min(CONVERSATIONS_A_SECOND) } else { rate }
+}
+
+fn limits(delivery: &Delivery, rate: u32) -> Limits {
+    let Delivery { rate: _, max_age, dedupe_window, settle, on_unknown_outcome, on_same_entry, entry_cool_down } =
+        delivery;
     Limits {
-        rate: u32::try_from(*rate).unwrap_or(1).max(1),
+        rate,
         max_age: max_age.as_duration(),
         dedupe_window: dedupe_window.as_duration(),
         settle: settle.as_duration(),
         on_unknown: *on_unknown_outcome,
+        entry_cool_down: (*on_same_entry == OnSameEntry::Skip).then(|| entry_cool_down.as_duration()),
+    }
+}
+
+fn consent_by(consent: &Consent, problems: &mut Problems) -> Option<ConsentBy> {
+    match (&consent.trait_name, consent.subscription) {
+        (Some(name), None) => Some(ConsentBy::Trait(name.clone())),
+        (None, Some(subscription)) => Some(ConsentBy::Subscription(subscription)),
+        (Some(_), Some(_)) | (None, None) => {
+            problems.add("spec.consent", "consent is known by one thing: set either trait or subscription".into());
+            None
+        }
     }
 }
 
 fn whatsapp_action(whatsapp: &Whatsapp, problems: &mut Problems) -> Option<WhatsappAction> {
-    let Whatsapp { messaging_service_sid, content_sid, include_traits, content_variables } = whatsapp;
+    let Whatsapp { messaging_service_sid, content_sid, content, include_traits, content_variables, validity } =
+        whatsapp;
     let messaging_service = problems.take("spec.whatsapp.messagingServiceSid", messaging_service_sid.parse());
-    let content = problems.take("spec.whatsapp.contentSid", content_sid.parse());
+    let content = content_source("spec.whatsapp", content_sid.as_deref(), content.as_ref(), problems);
     let variables = match (include_traits, content_variables) {
         (Some(traits), None) => Some(Variables::Positional(traits.clone())),
         (None, Some(templates)) => named("spec.whatsapp.contentVariables", templates, problems),
@@ -219,11 +287,13 @@ fn whatsapp_action(whatsapp: &Whatsapp, problems: &mut Problems) -> Option<Whats
             None
         }
     };
-    Some(WhatsappAction { messaging_service: messaging_service?, content: content?, variables: variables? })
+    let validity = validity.map(Period::as_duration);
+    Some(WhatsappAction { messaging_service: messaging_service?, content: content?, variables: variables?, validity })
 }
 
 fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> Option<ConversationAction> {
-    let Conversation { flow_ref, flow_sid, timeout, twilio_number, opening_message } = conversation;
+    let Conversation { flow_ref, flow_sid, timeout, twilio_number, opening_message, on_active_conversation } =
+        conversation;
     let flow = match (flow_ref, flow_sid) {
         (Some(flow), None) => Some(FlowSource::StudioFlow(flow.name.clone())),
         (None, Some(sid)) => problems.take("spec.conversation.flowSid", sid.parse()).map(FlowSource::Sid),
@@ -240,15 +310,36 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
             numbers.push(number);
         }
     }
+    let on_active = *on_active_conversation;
+    if on_active == OnActiveConversation::Reuse && opening_message.is_none() {
+        problems.add("spec.conversation", "onActiveConversation: Reuse needs an openingMessage to send".into());
+    }
     let opening = match opening_message {
         None => Some(None),
-        Some(OpeningMessage { content_sid, content_variables }) => {
-            let content = problems.take("spec.conversation.openingMessage.contentSid", content_sid.parse());
+        Some(OpeningMessage { content_sid, content, content_variables }) => {
+            let field = "spec.conversation.openingMessage";
+            let content = content_source(field, content_sid.as_deref(), content.as_ref(), problems);
             let variables = named("spec.conversation.openingMessage.contentVariables", content_variables, problems);
             content.zip(variables).map(|(content, variables)| Some(Opening { content, variables }))
         }
     };
-    Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening? })
+    Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening?, on_active })
+}
+
+fn content_source(
+    field: &str,
+    sid: Option<&str>,
+    name: Option<&ContentName>,
+    problems: &mut Problems,
+) -> Option<ContentSource> {
+    match (sid, name) {
+        (Some(sid), None) => problems.take(&format!("{field}.contentSid"), sid.parse()).map(ContentSource::Sid),
+        (None, Some(_)) => Some(ContentSource::Name),
+        (Some(_), Some(_)) | (None, None) => {
+            problems.add(field, "name the template once: set either contentSid or content".into());
+            None
+        }
+    }
 }
 
 fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Problems) -> Option<Variables> {
@@ -313,5 +404,23 @@ mod tests {
                 "spec.conversation.openingMessage.contentVariables[\"1\"]",
             ]
         );
+    }
+    #[test]
+    fn a_template_is_named_once() {
+        let named = |content: &serde_json::Value| {
+            let mut action = json!({"messagingServiceSid": sid("MG")});
+            action.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
+            compile(&json!({ "whatsapp": action }))
+        };
+        let by_name = json!({"friendlyName": "lead_welcome"});
+        let destination = named(&json!({"content": by_name})).unwrap();
+        assert_eq!(destination.action.content(), Some(&ContentSource::Name));
+        for wrong in [json!({}), json!({"content": by_name, "contentSid": sid("HX")})] {
+            let problems = named(&wrong).unwrap_err();
+            assert_eq!(
+                problems[0].to_string(),
+                "spec.whatsapp: name the template once: set either contentSid or content"
+            );
+        }
     }
 }

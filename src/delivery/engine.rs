@@ -1,4 +1,4 @@
-//! One event from its bytes to its outcome: `select → claim → enrich → plan → pace → start → send → record`.
+//! One event from its bytes to its outcome: `select → claim → enrich → plan → enroll → pace → start → send → record`.
 //!
 //! What always holds: nothing leaves for Twilio before a start is recorded; a delivery outlives the request that brought it;
 //! whatever ends a delivery, a panic included, leaves the journal in a state that the next one can go on from.
@@ -15,7 +15,7 @@ use crate::{
     api::{ObjectKey, reasons::event as reason},
     delivery::{
         credentials::SecretCache,
-        destination::Destination,
+        destination::{Action, Destination},
         journal::{Attempt, Claimed, Journal, JournalError, Key, Ticket, TicketError, Trace, machine},
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
@@ -23,11 +23,14 @@ use crate::{
         plan::{self, Delivery},
         receipts::metrics::CallbackResult,
         recipients::Recipients,
-        send::Sending,
+        send::{Sending, THROTTLED},
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
-    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{
+        CallbackUrls, E164, TwilioClient, TwilioClients, TwilioCredentials,
+        sid::{ContentSid, FlowSid},
+    },
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -46,6 +49,10 @@ pub struct Route {
     pub destination: Arc<Destination>,
     /// The flow of a conversation.
     pub flow: Option<FlowSid>,
+    /// The template that is sent.
+    pub content: Option<ContentSid>,
+    /// The WhatsApp sender of the Messaging Service, where it is known.
+    pub sender: Option<E164>,
 }
 
 /// What deliveries share.
@@ -187,17 +194,25 @@ impl Engine {
             Ok(Claimed::Ended(outcome)) => return Outcome::Duplicate(outcome),
             Err(error) => return journal_failed(&error),
         };
+        // Who has nothing to look for is told at once that there is no room, before anybody is asked for traits.
+        let (account, sender) = (credentials.twilio.account(), sender_of(route));
+        let of_conversations = !matches!(route.destination.action, Action::Whatsapp(_));
+        if ticket.attempts() == 0 && self.pacer.is_full(account, &sender, limits.rate, of_conversations) {
+            return settle_ticket(ticket, Outcome::Retry(Reason::new(reason::THROTTLED, THROTTLED))).await;
+        }
         let traits = match self.enrich(route, event, proven, &credentials).await {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
-        let planned = plan::plan(&route.destination, &route.uid, event, &traits, route.flow.as_ref());
+        let (flow, content) = (route.flow.as_ref(), route.content.as_ref());
+        let planned = plan::plan(&route.destination, &route.uid, event, &traits, flow, content);
         let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
         };
         // An attempt that was believed lost and showed after all: its callback named the event.
-        if ticket.attempts() > 0
+        if matches!(delivery, Delivery::Whatsapp(_))
+            && ticket.attempts() > 0
             && let Ok(Some(sid)) = self.journal.receipts().message_of(ticket.key()).await
         {
             return settle_ticket(ticket, Outcome::Final(Final::Sent { sid })).await;
@@ -206,7 +221,7 @@ impl Engine {
         self.send(route, event, &credentials.twilio, ticket, delivery).await
     }
 
-    /// `pace → start → send → record` for what was planned; the first three are the action's.
+    /// `enroll → pace → start → send → record` for what was planned; pacing, starting and sending are the action's.
     async fn send(
         self: &Arc<Self>,
         route: &Arc<Route>,
@@ -220,6 +235,9 @@ impl Engine {
             let outcome = Outcome::retry(reason::RECIPIENT_BUSY, "another delivery to the same customer is under way");
             return settle_ticket(ticket, outcome).await;
         };
+        if let Some(outcome) = self.enroll(route, event, delivery.recipient(), &ticket).await {
+            return settle_ticket(ticket, outcome).await;
+        }
         let limits = route.destination.limits;
         let attempt = Attempt {
             at: super::journal::now(),
@@ -227,8 +245,8 @@ impl Engine {
             on_unknown: limits.on_unknown,
             trace: trace_of(&delivery, event),
         };
-        let sender = sender_of(&delivery);
-        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt };
+        let sender = sender_of(route);
+        let mut sending = Sending { engine: self, route, twilio, sender: &sender, ticket, attempt, turn: None };
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
             Delivery::Conversation(conversation) => sending.conversation(conversation).await,
@@ -242,14 +260,19 @@ impl Engine {
     }
 
     pub(super) async fn credentials(&self, route: &Route) -> Result<Credentials, String> {
-        let Destination { twilio, segment, .. } = &*route.destination;
-        let secret =
-            async |name: &str| self.secrets.get(&route.key.sibling(name)).await.map_err(|error| error.to_string());
-        let twilio_credentials = TwilioCredentials::read(twilio, &*secret(&twilio.name).await?);
-        let segment_credentials = SegmentCredentials::read(segment, &*secret(&segment.name).await?);
-        let twilio = twilio_credentials.map_err(|error| error.to_string())?;
-        let segment = segment_credentials.map_err(|error| error.to_string())?;
-        Ok(Credentials { twilio: self.twilio.with(Arc::new(twilio)), profiles_api_token: segment.profiles_api_token })
+        let Destination { segment, .. } = &*route.destination;
+        let twilio = self.twilio_client(route).await?;
+        let secret = self.secrets.get(&route.key.sibling(&segment.name)).await.map_err(|error| error.to_string())?;
+        let segment = SegmentCredentials::read(segment, &secret).map_err(|error| error.to_string())?;
+        Ok(Credentials { twilio, profiles_api_token: segment.profiles_api_token })
+    }
+
+    /// The client of the destination's account.
+    pub(super) async fn twilio_client(&self, route: &Route) -> Result<TwilioClient, String> {
+        let Destination { twilio, .. } = &*route.destination;
+        let secret = self.secrets.get(&route.key.sibling(&twilio.name)).await.map_err(|error| error.to_string())?;
+        let credentials = TwilioCredentials::read(twilio, &secret).map_err(|error| error.to_string())?;
+        Ok(self.twilio.with(Arc::new(credentials)))
     }
 
     /// Reads a Secret again whose value was refused.
@@ -289,12 +312,13 @@ fn key(route: &Route, event: &Event) -> Key {
     Key { destination: route.uid.clone(), message_id: event.message_id.clone() }
 }
 
-fn sender_of(delivery: &Delivery) -> String {
-    match delivery {
-        Delivery::Whatsapp(message) => message.messaging_service.to_string(),
-        Delivery::Conversation(conversation) => {
-            conversation.numbers.first().map(ToString::to_string).unwrap_or_default()
+/// Whose pace is kept. A Messaging Service goes by the number that it sends from, which a conversation may talk from as well.
+fn sender_of(route: &Route) -> String {
+    match &route.destination.action {
+        Action::Whatsapp(action) => {
+            route.sender.as_ref().map_or_else(|| action.messaging_service.to_string(), ToString::to_string)
         }
+        Action::Conversation(action) => action.numbers.first().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -331,7 +355,7 @@ fn ticket_failed(error: &TicketError) -> Outcome {
     }
 }
 
-fn journal_failed(error: &JournalError) -> Outcome {
+pub(super) fn journal_failed(error: &JournalError) -> Outcome {
     let word = if matches!(error, JournalError::Full(_)) { reason::JOURNAL_FULL } else { reason::JOURNAL_FAILED };
     Outcome::Retry(Reason::new(word, error.to_string()))
 }
@@ -342,7 +366,8 @@ fn log(route: &Route, event: &Event, outcome: &Outcome) {
     let sid = outcome.sid().unwrap_or_default();
     let outcome_word = outcome.kind().as_str();
     match outcome {
-        Outcome::Final(Final::Sent { .. } | Final::Suppressed { .. }) | Outcome::Duplicate(_) => {
+        Outcome::Final(Final::Sent { .. } | Final::Suppressed { .. } | Final::Duplicate { .. })
+        | Outcome::Duplicate(_) => {
             tracing::info!(destination = %route.key, message_id = %event.message_id, outcome = outcome_word, sid, reason = word, detail, "event");
         }
         Outcome::Final(Final::Rejected { .. } | Final::Unknown { .. }) | Outcome::Retry(_) => {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{
     api::reasons::event as reason,
     delivery::{
-        destination::{Destination, NAME_TRAIT},
+        destination::{ConsentBy, Destination, NAME_TRAIT},
         engine::{Credentials, Engine, Route},
         outcome::Outcome,
     },
@@ -19,7 +19,8 @@ use crate::{
 };
 
 impl Engine {
-    /// The traits that are known of the event's user. `proven` is whether what the event brings may be believed.
+    /// The traits that are known of the event's user. `proven` is whether what the event brings may be believed: consent that is
+    /// found nowhere else is not decided without.
     pub(super) async fn enrich(
         &self,
         route: &Route,
@@ -28,6 +29,11 @@ impl Engine {
         credentials: &Credentials,
     ) -> Result<Traits, Outcome> {
         let destination = &*route.destination;
+        if !proven && matches!(destination.consent, Some(ConsentBy::Subscription(_))) {
+            let detail = "spec.consent.subscription rests on what the event says, and nothing proves this event: set the \
+                          token of SEGMENT_WEBHOOK_TOKEN in the mapping's headers, or turn batching off";
+            return Err(Outcome::retry(reason::NOT_PROVEN, detail));
+        }
         let (mut traits, missing) = brought(destination, event, proven);
         let identifier = event.phone_identifier().filter(|_| proven);
         let has_phone = identifier.is_some() || !missing.contains(&destination.phone_trait);

@@ -5,12 +5,14 @@
 
 pub mod batch;
 pub mod condition;
+mod consent;
 mod conversation;
 pub mod credentials;
 pub mod desk;
 pub mod destination;
 pub mod engine;
 mod enrich;
+mod enrollment;
 pub mod fault;
 pub mod journal;
 mod lenient;
@@ -25,6 +27,7 @@ pub mod plan;
 pub mod receipts;
 pub mod recipients;
 pub mod recovery;
+mod seeded;
 mod send;
 mod steps;
 pub mod tally;

@@ -7,7 +7,11 @@ use serde_json::Value;
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
     delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
-    twilio::{E164, TwilioClient, TwilioError, sid::MessagingServiceSid},
+    twilio::{
+        E164, TwilioClient, TwilioError,
+        conversations::ConversationMessage,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// How far back before the attempt is looked, for clocks that were set in between.
@@ -51,7 +55,10 @@ pub(super) async fn observe(
 ) -> Result<Observed, ObserveError> {
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
-        Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+        Trace::Conversation { unique_name, event, opening } => {
+            conversation(twilio, ticket, unique_name, event, *opening).await
+        }
+        Trace::Reused { conversation, event } => reused(twilio, ticket, conversation, event).await,
     }
 }
 
@@ -86,6 +93,7 @@ async fn message(
 /// The conversation with its last step done: the opening message if there is one, else the customer in it.
 async fn conversation(
     twilio: &TwilioClient,
+    ticket: &Ticket,
     unique_name: &str,
     event: &str,
     opening: bool,
@@ -96,7 +104,8 @@ async fn conversation(
     let present = || Observed::Present { sid: conversation.sid.to_string() };
     if opening {
         let messages = twilio.conversation_messages(&conversation.sid).await?;
-        if messages.iter().any(|message| is_of_event(message.attributes.as_deref(), event)) {
+        if let Some(message) = opening_of(&messages, event) {
+            ticket.opened(message);
             return Ok(present());
         }
     }
@@ -109,9 +118,59 @@ async fn conversation(
     })
 }
 
-/// Whether a message's attributes name this event.
-pub(super) fn is_of_event(attributes: Option<&str>, event: &str) -> bool {
-    attributes
-        .and_then(|attributes| serde_json::from_str::<Value>(attributes).ok())
-        .is_some_and(|attributes| attributes.get(EVENT_ATTRIBUTE).and_then(Value::as_str) == Some(event))
+/// The opening message in a conversation that another event has made. The customer is in it, whoever else is. Of one that
+/// somebody has deleted it cannot be told any more.
+async fn reused(
+    twilio: &TwilioClient,
+    ticket: &Ticket,
+    conversation: &ConversationSid,
+    event: &str,
+) -> Result<Observed, ObserveError> {
+    let messages = match twilio.conversation_messages(conversation).await {
+        Err(error) if error.is_not_found() => return Ok(Observed::Absent),
+        other => other?,
+    };
+    Ok(match opening_of(&messages, event) {
+        Some(message) => {
+            ticket.opened(message);
+            Observed::Present { sid: conversation.to_string() }
+        }
+        None => Observed::Absent,
+    })
+}
+
+/// The opening message of this event: its attributes name it.
+pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -> Option<&'a ConversationMessage> {
+    messages.iter().find(|message| event_of(message).as_deref() == Some(event))
+}
+
+/// The event whose opening message it is.
+pub(super) fn event_of(message: &ConversationMessage) -> Option<String> {
+    let attributes: Value = serde_json::from_str(message.attributes.as_deref()?).ok()?;
+    attributes.get(EVENT_ATTRIBUTE)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_opening_message_is_known_by_the_event_in_its_attributes() {
+        let message = |sid: &str, attributes: Option<&str>| ConversationMessage {
+            sid: sid.into(),
+            attributes: attributes.map(str::to_owned),
+        };
+        let ours = json!({ EVENT_ATTRIBUTE: "m" }).to_string();
+        let other = json!({ EVENT_ATTRIBUTE: "m2" }).to_string();
+        let messages = [
+            message("IM1", None),
+            message("IM2", Some("{")),
+            message("IM3", Some(&other)),
+            message("IM4", Some(&ours)),
+        ];
+        assert_eq!(opening_of(&messages, "m").map(|message| message.sid.as_str()), Some("IM4"));
+        assert!(opening_of(&messages[..3], "m").is_none());
+    }
 }

@@ -50,6 +50,8 @@ pub enum Final {
     Sent { sid: String },
     /// The event is not meant for this recipient or this destination.
     Suppressed { reason: Reason },
+    /// Another event of the same entry was acted on.
+    Duplicate { reason: Reason },
     /// This event can never succeed.
     Rejected { reason: Reason },
     /// An attempt was made and cannot be found; whether it had its effect is for a person to decide.
@@ -61,6 +63,7 @@ impl Final {
         match self {
             Self::Sent { .. } => OutcomeKind::Sent,
             Self::Suppressed { .. } => OutcomeKind::Suppressed,
+            Self::Duplicate { .. } => OutcomeKind::Duplicate,
             Self::Rejected { .. } => OutcomeKind::Rejected,
             Self::Unknown { .. } => OutcomeKind::Unknown,
         }
@@ -69,14 +72,17 @@ impl Final {
     pub fn sid(&self) -> Option<&str> {
         match self {
             Self::Sent { sid } => Some(sid.as_str()).filter(|sid| !sid.is_empty()),
-            Self::Suppressed { .. } | Self::Rejected { .. } | Self::Unknown { .. } => None,
+            Self::Suppressed { .. } | Self::Duplicate { .. } | Self::Rejected { .. } | Self::Unknown { .. } => None,
         }
     }
 
     pub const fn reason(&self) -> Option<&Reason> {
         match self {
             Self::Sent { .. } => None,
-            Self::Suppressed { reason } | Self::Rejected { reason } | Self::Unknown { reason } => Some(reason),
+            Self::Suppressed { reason }
+            | Self::Duplicate { reason }
+            | Self::Rejected { reason }
+            | Self::Unknown { reason } => Some(reason),
         }
     }
 }
@@ -133,7 +139,7 @@ impl Outcome {
         match self {
             Self::Retry(_) => 503,
             Self::Final(outcome) | Self::Duplicate(outcome) => match outcome {
-                Final::Sent { .. } | Final::Suppressed { .. } => 200,
+                Final::Sent { .. } | Final::Suppressed { .. } | Final::Duplicate { .. } => 200,
                 Final::Rejected { .. } => 422,
                 Final::Unknown { .. } => 409,
             },

@@ -5,10 +5,11 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    api::{annotations::EVENT_ATTRIBUTE, reasons::event as reason},
+    api::{annotations::EVENT_ATTRIBUTE, engage_destination::OnActiveConversation, reasons::event as reason},
     delivery::{
         condition::Answer,
-        destination::{Action, Destination, NAME_TRAIT, Opening},
+        consent,
+        destination::{Action, ConsentBy, Destination, NAME_TRAIT, Opening},
         outcome::{Final, Reason},
         phone,
         variables::VariableError,
@@ -18,7 +19,7 @@ use crate::{
         E164, Request,
         conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
         messages::NewMessage,
-        sid::FlowSid,
+        sid::{ContentSid, FlowSid},
     },
 };
 
@@ -38,6 +39,8 @@ pub struct ConversationDelivery {
     pub flow: FlowSid,
     pub conversation: NewConversation,
     pub opening: Option<NewConversationMessage>,
+    /// What follows when none of them is free.
+    pub on_active: OnActiveConversation,
 }
 
 impl Delivery {
@@ -47,12 +50,23 @@ impl Delivery {
         match self {
             Self::Whatsapp(message) => vec![message.request(account)],
             Self::Conversation(delivery) => {
-                let ConversationDelivery { customer, numbers, flow, conversation, opening } = delivery;
+                let ConversationDelivery { customer, numbers, flow, conversation, opening, on_active: _ } = delivery;
                 let sid = "{ConversationSid}";
                 let mut requests = vec![conversation.request(), studio_webhook(sid, flow.as_str())];
                 requests.extend(numbers.first().map(|number| participant(sid, customer, number)));
                 requests.extend(opening.as_ref().map(|opening| opening.request(sid)));
                 requests
+            }
+        }
+    }
+
+    /// What follows instead when every number of ours is talking to the customer, and the requests of that.
+    pub fn when_active(&self) -> Option<(OnActiveConversation, Vec<Request>)> {
+        match self {
+            Self::Whatsapp(_) => None,
+            Self::Conversation(ConversationDelivery { on_active, opening, .. }) => {
+                let reused = opening.iter().filter(|_| *on_active == OnActiveConversation::Reuse);
+                Some((*on_active, reused.map(|opening| opening.request("{ReusedConversationSid}")).collect()))
             }
         }
     }
@@ -114,13 +128,15 @@ fn condition(answer: Answer) -> Option<Final> {
     }
 }
 
-/// What an event becomes, its traits being known. `flow` is the flow of a conversation.
+/// What an event becomes, its traits being known. Where consent is a subscription, the event is one that may be believed.
+/// `flow` is the flow of a conversation, `content` the template that is sent.
 pub fn plan(
     destination: &Destination,
     destination_uid: &str,
     event: &Event,
     traits: &Map<String, Value>,
     flow: Option<&FlowSid>,
+    content: Option<&ContentSid>,
 ) -> Result<Delivery, Final> {
     if let Some(when) = &destination.when
         && !when.traits().is_empty()
@@ -128,8 +144,8 @@ pub fn plan(
     {
         return Err(suppressed);
     }
-    if let Some(name) = &destination.consent_trait
-        && !is_consent(traits.get(name))
+    if let Some(ConsentBy::Trait(name)) = &destination.consent
+        && !consent::is_given(traits.get(name))
     {
         return Err(suppressed(reason::NO_CONSENT, format!("the trait `{name}` is not true")));
     }
@@ -140,20 +156,27 @@ pub fn plan(
     })?;
     let recipient = phone::normalise(phone, destination.phone_region)
         .map_err(|error| rejected(reason::INVALID_PHONE, format!("the trait `{name}`: {error}")))?;
+    if let Some(ConsentBy::Subscription(asked)) = destination.consent
+        && let Some(detail) = consent::withheld(asked, event, &recipient, destination.phone_region)
+    {
+        return Err(suppressed(reason::NO_CONSENT, detail));
+    }
     let variables = |error: VariableError| rejected(error.reason(), error.to_string());
+    let content = || content.cloned().ok_or_else(|| rejected(reason::INTERNAL, "the template is not known"));
     match &destination.action {
         Action::Whatsapp(action) => Ok(Delivery::Whatsapp(NewMessage {
             to: recipient,
             messaging_service: action.messaging_service.clone(),
-            content: action.content.clone(),
+            content: content()?,
             content_variables: action.variables.fill(traits).map_err(variables)?,
+            validity: action.validity,
             status_callback: None,
         })),
         Action::Conversation(action) => {
             let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
-            let opening = action.opening.as_ref().map(|Opening { content, variables: values }| {
+            let opening = action.opening.as_ref().map(|Opening { content: _, variables: values }| {
                 Ok::<_, Final>(NewConversationMessage {
-                    content: content.clone(),
+                    content: content()?,
                     content_variables: values.fill(traits).map_err(variables)?,
                     attributes: json!({ EVENT_ATTRIBUTE: event.message_id.as_str() }).to_string(),
                 })
@@ -169,17 +192,9 @@ pub fn plan(
                 numbers: action.numbers.clone(),
                 flow: flow.clone(),
                 opening: opening.transpose()?,
+                on_active: action.on_active,
             }))
         }
-    }
-}
-
-/// Consent is `true` or its text, and nothing else.
-fn is_consent(value: Option<&Value>) -> bool {
-    match value {
-        Some(Value::Bool(consent)) => *consent,
-        Some(Value::String(consent)) => consent.eq_ignore_ascii_case("true"),
-        _ => false,
     }
 }
 
@@ -187,7 +202,16 @@ fn is_consent(value: Option<&Value>) -> bool {
 pub fn unique_name(destination_uid: &str, message_id: &MessageId) -> String {
     let digest =
         Sha256::new().chain_update(destination_uid).chain_update([0]).chain_update(message_id.as_str()).finalize();
-    format!("engage-{}", hex::encode(&digest[..20]))
+    format!("{UNIQUE_NAME}{}", hex::encode(&digest[..20]))
+}
+
+/// How the unique names of this operator's conversations begin.
+const UNIQUE_NAME: &str = "engage-";
+
+/// Whether a unique name has the form of those of [`unique_name`].
+pub fn is_unique_name(name: &str) -> bool {
+    let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    name.strip_prefix(UNIQUE_NAME).is_some_and(|digest| digest.len() == 40 && digest.bytes().all(is_hex))
 }
 
 /// Longest friendly name that Conversations takes, in characters.

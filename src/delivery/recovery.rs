@@ -17,6 +17,7 @@ use crate::{
         outcome::{Final, Outcome, Reason},
         plan::unique_name,
         recipients::Hold,
+        seeded::{Bug, is_seeded},
         send::{Sending, settle},
         steps::{Sent, settling::Settled},
     },
@@ -43,6 +44,10 @@ impl Engine {
             let remember = routes(&key.destination).map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
             if let Some((ticket, attempt)) = Ticket::adopt(&self.journal, key, remember).await? {
                 adopted += 1;
+                if is_seeded(Bug::TakeOverStarted) {
+                    settle_ticket(ticket, Outcome::retry(reason::STILL_SENDING, "")).await;
+                    continue;
+                }
                 let hold = self.hold(&attempt);
                 self.resolve(ticket, attempt, hold, Arc::clone(routes));
             }
@@ -54,7 +59,7 @@ impl Engine {
     fn hold(&self, attempt: &Attempt) -> Option<Hold> {
         match &attempt.trace {
             Trace::Message { to, .. } => Some(self.recipients.hold(to)),
-            Trace::Conversation { .. } => None,
+            Trace::Conversation { .. } | Trace::Reused { .. } => None,
         }
     }
 
@@ -78,7 +83,7 @@ impl Engine {
             };
             let _turn = match &attempt.trace {
                 Trace::Message { to, .. } if hold.is_none() => engine.recipients.turn(twilio.account(), to, RECIPIENT_PATIENCE).await,
-                Trace::Message { .. } | Trace::Conversation { .. } => None,
+                Trace::Message { .. } | Trace::Conversation { .. } | Trace::Reused { .. } => None,
             };
             let outcome = match settle(&twilio, &ticket, &attempt, silent_since).await {
                 Settled::Present { sid } => Outcome::Final(Final::Sent { sid }),
@@ -136,7 +141,8 @@ impl Engine {
         let unique_name = unique_name.clone();
         let attempt =
             Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
-        let mut sending = Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt };
+        let mut sending =
+            Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt, turn: None };
         let word = why.word.clone();
         let outcome = match sending.leftover(&unique_name, why).await {
             Ok(Sent::Final(outcome)) => Outcome::Final(outcome),

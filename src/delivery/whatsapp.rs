@@ -3,6 +3,7 @@
 use crate::{
     delivery::{
         journal::TicketError,
+        seeded::{Bug, is_seeded},
         send::Sending,
         steps::{
             Answer, Sent,
@@ -20,17 +21,26 @@ impl Sending<'_> {
             step = match step {
                 Step::Pace => Progress::paced(self.pace().await),
                 Step::Start => {
-                    self.start().await?;
+                    if !is_seeded(Bug::SendBeforeStart) {
+                        self.start().await?;
+                    }
                     progress.started()
                 }
-                Step::Post => progress.posted(self.post(message).await),
+                Step::Post => {
+                    let posted = self.post(message).await;
+                    if is_seeded(Bug::SendBeforeStart) {
+                        self.start().await?;
+                    }
+                    progress.posted(posted)
+                }
                 Step::Settle => progress.settled(self.settle().await),
                 Step::End(sent) => return Ok(sent),
             };
         }
     }
 
-    async fn post(&self, message: &NewMessage) -> Answer<String> {
+    async fn post(&mut self, message: &NewMessage) -> Answer<String> {
+        self.leaves();
         let created = self.twilio.create_message(message).await;
         if created.is_ok() {
             self.accepted();

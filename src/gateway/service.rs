@@ -17,7 +17,7 @@ use crate::{
         journal::{Journal, JournalError},
         metrics::DeliveryMetrics,
         phone,
-        receipts::outbox::Outbox,
+        receipts::{lookups::Lookups, outbox::Outbox},
         recovery::RouteLookup,
         tally::{Presence, Tallies},
     },
@@ -112,13 +112,18 @@ impl GatewayService {
         let Self { gateway, engine, secrets, lookup, routes, outbox, tallies, journal } = self;
         let keeper = Keeper { tallies, journal, routes };
         let outbox = tokio::spawn(outbox.run());
+        let lookups = tokio::spawn(Lookups::new(Arc::clone(&engine), Arc::clone(&lookup), shutdown.clone()).run());
         let sweeper = tokio::spawn(sweep(Arc::clone(&engine), lookup, secrets, keeper.clone()));
         serve(listener, router(gateway), shutdown).await;
         let left = engine.drain(DRAIN).await;
         if left > 0 {
             tracing::info!(deliveries = left, "left to be looked for at the next start");
         }
-        // What was not told yet is on disk.
+        // What was not told or looked at yet is on disk; what was seen is counted with the rest.
+        let looks = lookups.abort_handle();
+        if tokio::time::timeout(DRAIN, lookups).await.is_err() {
+            looks.abort();
+        }
         outbox.abort();
         sweeper.abort();
         keeper.keep().await;

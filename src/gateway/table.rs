@@ -22,7 +22,7 @@ use crate::{
         destination::{Action, Destination, FlowSource},
         engine::Route,
     },
-    twilio::sid::FlowSid,
+    twilio::{E164, sid::FlowSid},
 };
 
 /// One destination in the table.
@@ -104,9 +104,12 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
         Err(gate) => return Served { uid, route: None, gate, generation },
     };
     let flow = flow_of(&compiled, destination);
-    let route = match known.and_then(|known| known.route.as_ref()).filter(|route| route.flow == flow) {
+    let content = compiled.action.content().and_then(|content| content.sid(destination.status.as_ref()));
+    let sender = sender_of(&compiled, destination);
+    let same = |route: &&Arc<Route>| route.flow == flow && route.content == content && route.sender == sender;
+    let route = match known.and_then(|known| known.route.as_ref()).filter(same) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, content, sender }),
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -119,6 +122,14 @@ fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<Fl
             FlowSource::Sid(sid) => Some(sid.clone()),
             FlowSource::StudioFlow(_) => destination.status.as_ref()?.flow.as_ref()?.sid.parse().ok(),
         },
+    }
+}
+
+/// The one WhatsApp sender of a Messaging Service, as the controller has found it.
+fn sender_of(compiled: &Destination, destination: &EngageDestination) -> Option<E164> {
+    match (&compiled.action, destination.status.as_ref()?.senders.as_slice()) {
+        (Action::Whatsapp(_), [sender]) => sender.parse().ok(),
+        (Action::Whatsapp(_) | Action::Conversation(_), _) => None,
     }
 }
 
@@ -165,7 +176,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::api::engage_destination::{EngageDestinationStatus, FlowStatus};
+    use crate::api::engage_destination::{ContentStatus, EngageDestinationStatus, FlowStatus};
 
     fn destination(name: &str, uid: &str, generation: i64, action: &Value) -> EngageDestination {
         let mut spec = json!({
@@ -224,6 +235,44 @@ mod tests {
         let after = RouteTable::build(&before, &[conversation("agent", Some(&flow))]);
         assert_eq!(route(&after, "agent").flow, Some(flow.parse().unwrap()));
         assert!(is_same(&before, &after, "agent"));
+    }
+
+    #[test]
+    fn a_template_that_was_made_anew_changes_the_route_that_sends_it_and_no_other() {
+        let by_name = |name: &str, template: Option<u32>| {
+            let service = format!("MG{:032}", 1);
+            let content = json!({"friendlyName": "lead_welcome", "language": "en"});
+            let action = json!({"whatsapp": {"messagingServiceSid": service, "content": content}});
+            let mut destination = destination(name, name, 1, &action);
+            let content = template.map(|n| ContentStatus { sid: format!("HX{n:032}"), ..Default::default() });
+            destination.status = Some(EngageDestinationStatus { content, ..Default::default() });
+            destination
+        };
+        let unresolved = RouteTable::build(&RouteTable::default(), &[by_name("a", None), by_name("b", Some(1))]);
+        assert_eq!(route(&unresolved, "a").content, None);
+        let before = RouteTable::build(&unresolved, &[by_name("a", Some(1)), by_name("b", Some(1))]);
+        assert_eq!(route(&before, "a").content, Some(format!("HX{:032}", 1).parse().unwrap()));
+        let after = RouteTable::build(&before, &[by_name("a", Some(2)), by_name("b", Some(1))]);
+        assert_eq!(route(&after, "a").content, Some(format!("HX{:032}", 2).parse().unwrap()));
+        assert!(is_same(&before, &after, "a"));
+        assert!(Arc::ptr_eq(route(&unresolved, "b"), route(&after, "b")));
+    }
+
+    #[test]
+    fn a_service_goes_by_its_one_sender_once_that_is_known() {
+        let with = |senders: &[&str]| {
+            let mut destination = whatsapp("lead", "a", 1);
+            let senders = senders.iter().map(ToString::to_string).collect();
+            destination.status = Some(EngageDestinationStatus { senders, ..Default::default() });
+            destination
+        };
+        let unknown = RouteTable::build(&RouteTable::default(), &[with(&[])]);
+        assert_eq!(route(&unknown, "lead").sender, None);
+        let known = RouteTable::build(&unknown, &[with(&["+5511900000001"])]);
+        assert_eq!(route(&known, "lead").sender, "+5511900000001".parse().ok());
+        assert!(is_same(&unknown, &known, "lead"));
+        let several = RouteTable::build(&known, &[with(&["+5511900000001", "+5511900000002"])]);
+        assert_eq!(route(&several, "lead").sender, None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::segment::Event;
+use crate::segment::{Event, subscriptions::SubscriptionStatus};
 
 /// Where identifiers are found.
 const PLACES: [&str; 4] = ["/external_ids", "/context/external_ids", "/context/externalIds", "/externalIds"];
@@ -15,9 +15,28 @@ impl Event {
     /// The phone number among its identifiers. Of several a subscribed one comes first, then the newest, then the first in
     /// order. One of another channel than WhatsApp, or one whose subscription is anything but subscribed, is none.
     pub fn phone_identifier(&self) -> Option<&Value> {
-        let identifiers = PLACES.iter().filter_map(|place| self.json.pointer(place)?.as_array()).flatten();
-        let phones = identifiers.filter_map(|identifier| Phone::read(identifier.as_object()?));
+        let phones = self.phone_identifiers().filter_map(Phone::read);
         phones.min_by_key(|phone| Reverse((phone.is_subscribed, phone.created_at))).map(|phone| phone.number)
+    }
+
+    /// Its identifiers that are a person's phone number in plain text, of whatever channel.
+    pub(super) fn phone_identifiers(&self) -> impl Iterator<Item = &Map<String, Value>> {
+        let identifiers = PLACES.iter().filter_map(|place| self.json.pointer(place)?.as_array()).flatten();
+        identifiers.filter_map(Value::as_object).filter(|identifier| is_plain_phone(identifier))
+    }
+}
+
+fn is_plain_phone(identifier: &Map<String, Value>) -> bool {
+    let is_phone =
+        identifier.get("type").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("phone"));
+    is_phone && is(identifier, "collection", "users") && is(identifier, "encoding", "none")
+}
+
+/// Whether a field is this, or nothing.
+fn is(identifier: &Map<String, Value>, name: &str, expected: &str) -> bool {
+    match identifier.get(name) {
+        None | Some(Value::Null) => true,
+        Some(value) => value.as_str().is_some_and(|text| text.is_empty() || text.eq_ignore_ascii_case(expected)),
     }
 }
 
@@ -30,14 +49,7 @@ struct Phone<'a> {
 
 impl<'a> Phone<'a> {
     fn read(identifier: &'a Map<String, Value>) -> Option<Self> {
-        let is = |name: &str, expected: &str| match identifier.get(name) {
-            None | Some(Value::Null) => true,
-            Some(value) => value.as_str().is_some_and(|text| text.is_empty() || text.eq_ignore_ascii_case(expected)),
-        };
-        let is_phone =
-            identifier.get("type").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("phone"));
-        let is_plain = is("collection", "users") && is("encoding", "none");
-        if !is_phone || !is_plain || !is("channelType", "whatsapp") {
+        if !is(identifier, "channelType", "whatsapp") {
             return None;
         }
         let first = |names: [&str; 2]| names.iter().find_map(|name| identifier.get(*name).filter(|it| !it.is_null()));
@@ -51,12 +63,10 @@ impl<'a> Phone<'a> {
 
 /// Whether an identifier says that it is subscribed; `None` where it says that it is not, or what is not understood.
 fn is_subscribed(said: Option<&Value>) -> Option<bool> {
-    match said {
+    match SubscriptionStatus::read(said) {
         None => Some(false),
-        Some(Value::Bool(true)) => Some(true),
-        Some(Value::String(text)) if text.is_empty() => Some(false),
-        Some(Value::String(text)) => ["true", "subscribed"].contains(&text.to_lowercase().as_str()).then_some(true),
-        Some(_) => None,
+        Some(SubscriptionStatus::Subscribed) => Some(true),
+        Some(SubscriptionStatus::Other(_) | SubscriptionStatus::Unsubscribed) => None,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod profile;
 pub mod proof;
 pub mod regional;
 pub mod signature;
+pub mod subscriptions;
 pub mod token;
 pub mod tracking;
 

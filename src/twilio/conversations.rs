@@ -1,10 +1,12 @@
 //! Conversations, <https://www.twilio.com/docs/conversations/api>: the few calls that open one with a WhatsApp customer.
 
-use serde::Deserialize;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::twilio::{
     E164, Product, Request, TwilioClient, TwilioError,
-    sid::{ContentSid, ConversationSid, FlowSid},
+    sid::{ContentSid, ConversationMessageSid, ConversationSid, FlowSid},
 };
 
 /// Error codes of the Conversations API that decide something here.
@@ -98,6 +100,38 @@ pub struct ConversationMessage {
     /// JSON as text.
     #[serde(default)]
     pub attributes: Option<String>,
+}
+
+/// How a message has come to one participant outside of chat,
+/// <https://www.twilio.com/docs/conversations/api/receipt-resource>.
+#[derive(Debug, Clone, Deserialize)]
+pub struct DeliveryReceipt {
+    /// `sent`, `delivered`, `read`, `failed` or `undelivered`.
+    #[serde(default)]
+    pub status: Option<String>,
+    /// Of a failure: the number in Twilio's error dictionary.
+    #[serde(default, deserialize_with = "error_code")]
+    pub error_code: Option<u32>,
+    /// ISO 8601.
+    #[serde(default)]
+    pub date_updated: Option<String>,
+}
+
+impl DeliveryReceipt {
+    /// When it came to this status, where Twilio says so in a form that is understood.
+    pub fn updated_at(&self) -> Option<Timestamp> {
+        self.date_updated.as_deref()?.parse().ok()
+    }
+}
+
+/// A number, or its digits as text as the older API writes them; zero stands for none.
+fn error_code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let code = match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_u64().and_then(|code| u32::try_from(code).ok()),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    Ok(code.filter(|code| *code != 0))
 }
 
 /// What a new conversation is made with.
@@ -238,6 +272,16 @@ impl TwilioClient {
     pub async fn conversation_messages(&self, sid: &ConversationSid) -> Result<Vec<ConversationMessage>, TwilioError> {
         self.list(Product::Conversations, &format!("/v1/Conversations/{sid}/Messages"), &[("PageSize", "100")]).await
     }
+
+    /// How a message has come to each participant outside of chat.
+    pub async fn delivery_receipts(
+        &self,
+        sid: &ConversationSid,
+        message: &ConversationMessageSid,
+    ) -> Result<Vec<DeliveryReceipt>, TwilioError> {
+        let path = format!("/v1/Conversations/{sid}/Messages/{message}/Receipts");
+        self.list(Product::Conversations, &path, &[("PageSize", "50")]).await
+    }
 }
 
 /// Turns "not found" into `None`.
@@ -246,5 +290,24 @@ pub(super) fn found<T>(result: Result<T, TwilioError>) -> Result<Option<T>, Twil
         Ok(value) => Ok(Some(value)),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipts_error_code_is_read_in_any_form() {
+        let code = |code: &str| {
+            let receipt = format!(r#"{{"status":"failed","error_code":{code},"date_updated":"2026-03-02T11:02:20Z"}}"#);
+            let receipt: DeliveryReceipt = serde_json::from_str(&receipt).unwrap();
+            assert_eq!(receipt.updated_at().map(Timestamp::as_second), Some(1_772_449_340));
+            receipt.error_code
+        };
+        assert_eq!((code("63016"), code("\"63016\"")), (Some(63_016), Some(63_016)));
+        assert_eq!((code("0"), code("null"), code("\"\"")), (None, None, None));
+        let bare: DeliveryReceipt = serde_json::from_str("{}").unwrap();
+        assert!(bare.status.is_none() && bare.error_code.is_none() && bare.updated_at().is_none());
     }
 }

@@ -53,6 +53,8 @@ pub struct NewMessage {
     pub content: ContentSid,
     /// JSON object of placeholder and value; absent when the template has none.
     pub content_variables: Option<String>,
+    /// How long Twilio may try to deliver it, in whole seconds; absent: its own default.
+    pub validity: Option<Duration>,
     /// Where Twilio says what becomes of it.
     pub status_callback: Option<String>,
 }
@@ -60,13 +62,14 @@ pub struct NewMessage {
 impl NewMessage {
     /// The request that sends it from `account`.
     pub fn request(&self, account: &str) -> Request {
-        let Self { to, messaging_service, content, content_variables, status_callback } = self;
+        let Self { to, messaging_service, content, content_variables, validity, status_callback } = self;
         let mut form = vec![
             ("To", to.whatsapp()),
             ("MessagingServiceSid", messaging_service.to_string()),
             ("ContentSid", content.to_string()),
         ];
         form.extend(content_variables.clone().map(|variables| ("ContentVariables", variables)));
+        form.extend(validity.map(|validity| ("ValidityPeriod", validity.as_secs().to_string())));
         form.extend(status_callback.clone().map(|url| ("StatusCallback", url)));
         Request { product: Product::Api, path: messages_path(account), form }
     }

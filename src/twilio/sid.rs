@@ -69,6 +69,8 @@ sids! {
     FlowSid "FW" "a Studio flow SID";
     /// A conversation.
     ConversationSid "CH" "a conversation SID";
+    /// A message inside a conversation.
+    ConversationMessageSid "IM" "the SID of a message in a conversation";
 }
 
 #[cfg(test)]

@@ -123,3 +123,18 @@ fn the_simulator_depends_on_nothing_of_the_product() {
     assert!(tree.starts_with("engage-simulator "));
     assert!(!tree.contains("engage-operator "), "{tree}");
 }
+
+/// Release builds are checked by `make build`.
+#[test]
+fn seeded_defects_are_asked_for_in_one_place_and_only_there_where_programs_are_built_for_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let asks = |file: &std::path::PathBuf| fs::read_to_string(file).unwrap().contains("ENGAGE_SEEDED_BUG\")");
+    files.retain(asks);
+    assert_eq!(files, [root.join("delivery/seeded.rs")]);
+    let text = fs::read_to_string(&files[0]).unwrap();
+    let (before, _) = text.split_once("ENGAGE_SEEDED_BUG\")").unwrap();
+    let (_, function) = before.rsplit_once("#[cfg(").unwrap();
+    assert!(function.starts_with("debug_assertions)]"), "{function}");
+}

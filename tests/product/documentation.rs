@@ -11,7 +11,7 @@ use std::{
 use engage_operator::api::custom_resource_definitions;
 use serde_json::Value;
 
-use crate::harness::{World, destination, event, merge, outcomes, whatsapp};
+use crate::harness::{World, conversation, destination, event, flow, merge, outcomes, whatsapp};
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -99,10 +99,14 @@ fn every_flag_of_the_roles_is_documented_and_every_documented_one_exists() {
 async fn every_metric_is_documented_and_every_documented_one_exists() {
     let mut action = whatsapp();
     merge(&mut action, &outcomes());
-    let world = World::ready(&[destination("welcome", &action)]).await;
-    assert_eq!(world.send_until_settled("welcome", &event("lead-1")).await.status, 200);
+    let world = World::ready(&[flow(), destination("welcome", &action), destination("agent", &conversation())]).await;
+    for name in ["welcome", "agent"] {
+        assert_eq!(world.send_until_settled(name, &event("lead-1")).await.status, 200);
+    }
     let begin = Instant::now();
-    while world.metric("engage_announcements_total", &[]).await < 2.0 {
+    while world.metric("engage_announcements_total", &[]).await < 2.0
+        || world.metric("engage_receipt_looks_total", &[]).await < 1.0
+    {
         assert!(begin.elapsed() < Duration::from_secs(30), "{}", world.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

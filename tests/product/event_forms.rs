@@ -47,12 +47,17 @@ fn read(event: &Value) -> Value {
     });
     let computation =
         event.computation().map(|Computation { class, id, key }| json!({"class": class, "id": id, "key": key}));
+    let subscriptions: Vec<_> = event
+        .whatsapp_subscriptions()
+        .map(|said| json!({"number": said.number, "status": format!("{:?}", said.status)}))
+        .collect();
     let mut read = json!({
         "kind": event.kind(), "user": user, "space": event.space_id(),
         "timestamp": event.timestamp().map(|at| at.to_string()), "computation": computation,
         "journey": event.journey().map(|Journey { id, epoch }| json!({"id": id, "epoch": epoch})),
         "membership": event.membership(), "exit": event.is_audience_exit(), "phone": event.trait_value("phone"),
         "first_name": event.trait_value("first_name"), "phoneIdentifier": event.phone_identifier(),
+        "subscriptions": Some(subscriptions).filter(|said| !said.is_empty()),
         "default": selected(&event, None), "withWhen": selected(&event, Some("true")),
     });
     read.as_object_mut().unwrap().retain(|_, value| !value.is_null());

@@ -86,6 +86,17 @@ pub fn conversation() -> Value {
             "1": "{{ profile.traits.first_name | default: 'there' }}", "2": "{{ profile.traits.plan | default: 'starter' }}"}}}})
 }
 
+/// The action with its template named by name instead of by SID.
+pub fn by_name(mut action: Value, content: &Value) -> Value {
+    for message in ["/whatsapp", "/conversation/openingMessage"] {
+        if let Some(message) = action.pointer_mut(message).and_then(Value::as_object_mut) {
+            message.remove("contentSid");
+            message.insert("content".into(), content.clone());
+        }
+    }
+    action
+}
+
 /// The sample flow as a StudioFlow.
 pub fn flow() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("studio/sample_flow.json");
@@ -164,6 +175,7 @@ pub struct World {
     admin_port: u16,
     http: reqwest::Client,
     extra: Vec<String>,
+    seeded: Option<&'static str>,
 }
 
 impl World {
@@ -173,6 +185,11 @@ impl World {
     }
 
     pub async fn with_options(resources: &[Value], options: Options, extra: &[&str]) -> Self {
+        Self::seeded(resources, options, extra, None).await
+    }
+
+    /// As [`World::with_options`], with a defect of `src/delivery/seeded.rs` in the operator.
+    pub async fn seeded(resources: &[Value], options: Options, extra: &[&str], bug: Option<&'static str>) -> Self {
         let sim = Simulator::start(options).await.unwrap();
         let folder = TempDir::new().unwrap();
         fs::create_dir(folder.path().join("config")).unwrap();
@@ -184,6 +201,7 @@ impl World {
             admin_port: free_port(),
             http: reqwest::Client::new(),
             extra: extra.iter().map(ToString::to_string).collect(),
+            seeded: bug,
         };
         world.write("secrets.yaml", &secrets());
         for resource in resources {
@@ -258,6 +276,7 @@ impl World {
             .args(["--segment-profiles-base-url", &self.sim.profiles_base_url()])
             .args(["--segment-tracking-base-url", &self.sim.tracking_base_url()])
             .args(&self.extra)
+            .envs(self.seeded.map(|bug| ("ENGAGE_SEEDED_BUG", bug)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -293,11 +312,32 @@ impl World {
         child.wait().unwrap()
     }
 
+    /// Stops the operator where it is, as a machine does that has no time for it, and lets it go on after `pause`. Gives when it
+    /// goes on, in milliseconds since 1970.
+    pub async fn pause(&self, pause: Duration) -> i64 {
+        let id = self.operator.as_ref().unwrap().id().to_string();
+        let signal = |name: &str| assert!(Command::new("kill").args([name, id.as_str()]).status().unwrap().success());
+        signal("-STOP");
+        tokio::time::sleep(pause).await;
+        let goes_on = jiff::Timestamp::now().as_millisecond();
+        signal("-CONT");
+        goes_on
+    }
+
     /// Most memory that the operator has had at once, in bytes.
     pub fn peak_memory(&self) -> usize {
+        self.memory("VmHWM:")
+    }
+
+    /// Memory that the operator has now, in bytes.
+    pub fn memory_now(&self) -> usize {
+        self.memory("VmRSS:")
+    }
+
+    fn memory(&self, field: &str) -> usize {
         let id = self.operator.as_ref().unwrap().id();
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 

@@ -2,21 +2,28 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::too_many_lines)]
 
+mod active;
 mod architecture;
 mod bad_input;
 mod batches;
+mod burst;
 mod cluster;
+mod consent;
 mod conversation;
 mod deliveries;
 mod documentation;
+mod entries;
 mod event_forms;
 mod harness;
 mod kill;
+mod openings;
 mod original_failures;
+mod pace;
 mod preview;
 mod provisioning;
 mod reconcilers;
 mod reports;
 mod segment;
+mod templates;
 mod verification;
 mod whatsapp;

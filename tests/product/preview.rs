@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{World, conversation, destination, event_to, flow, phone, whatsapp};
+use crate::harness::{World, by_name, conversation, destination, event_to, flow, phone, sid, whatsapp};
 
 /// The program's answer: exit code, standard output and standard error.
 fn preview(world: &World, destination: &Value, event: &Value, arguments: &[&str]) -> (i32, String, String) {
@@ -73,6 +73,34 @@ async fn the_requests_are_those_that_twilio_gets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_follows_when_every_number_is_talking_to_the_customer_is_said_too() {
+    let world = World::with(&[]).await;
+    let mut resource = destination("agent", &conversation());
+    for (policy, says, requests) in [
+        ("Skip", "suppressed, ConversationActive", 0),
+        ("Retry", "retry, ConversationActive", 0),
+        ("Reuse", "one request, into a conversation that this operator made", 1),
+    ] {
+        resource["spec"]["conversation"]["onActiveConversation"] = json!(policy);
+        let (code, text, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        let said = format!("If every number is in an open conversation with this customer: {says}");
+        assert!(text.contains(&said), "{text}");
+        let (_, printed, _) = preview(&world, &resource, &event_to(&phone(1)), &["-o", "json"]);
+        let printed: Value = serde_json::from_str(&printed).unwrap();
+        let active = &printed[0]["ifConversationActive"];
+        assert_eq!((&active["policy"], active["requests"].as_array().map(Vec::len)), (&json!(policy), Some(requests)));
+        assert_eq!(
+            active["requests"].get(0).map_or(&json!(null), |request| &request["form"]),
+            match policy {
+                "Reuse" => &printed[0]["requests"][3]["form"],
+                _ => &Value::Null,
+            }
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_would_not_be_sent_says_why_and_what_is_wrong_is_named() {
     let world = World::with(&[]).await;
     let mut resource = destination("welcome", &whatsapp());
@@ -93,4 +121,20 @@ async fn what_would_not_be_sent_says_why_and_what_is_wrong_is_named() {
     resource["spec"]["when"] = json!("event.");
     let (code, _, error) = preview(&world, &resource, &nobody, &[]);
     assert!(code == 1 && error.contains("spec.when"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_template_by_name_is_in_braces_until_a_status_knows_it() {
+    let world = World::with(&[]).await;
+    let content = json!({"friendlyName": "lead_welcome"});
+    for action in [whatsapp(), conversation()] {
+        let mut resource = destination("lead", &by_name(action, &content));
+        let (code, out, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains("  {ContentSid}\n") && !out.contains("HX"), "{out}");
+        resource["status"] = json!({"content": {"sid": sid("HX", 7)}});
+        let (code, out, error) = preview(&world, &resource, &event_to(&phone(1)), &[]);
+        assert_eq!(code, 0, "{error}");
+        assert!(out.contains(&sid("HX", 7)) && !out.contains("{ContentSid}"), "{out}");
+    }
 }

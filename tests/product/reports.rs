@@ -12,8 +12,8 @@ use crate::harness::{
 };
 
 /// Customers of the seed whose messages fail late, and are read.
-const OUTSIDE_WINDOW: &str = "+5511955550003";
-const READS: &str = "+5511955550005";
+pub const OUTSIDE_WINDOW: &str = "+5511955550003";
+pub const READS: &str = "+5511955550005";
 
 fn followed() -> Value {
     let mut action = whatsapp();
@@ -29,7 +29,7 @@ async fn world(options: Options) -> World {
 }
 
 /// Waits until something holds.
-async fn until(what: &str, world: &World, mut holds: impl AsyncFnMut() -> bool) {
+pub async fn until(what: &str, world: &World, mut holds: impl AsyncFnMut() -> bool) {
     let begin = Instant::now();
     while !holds().await {
         assert!(begin.elapsed() < Duration::from_secs(30), "not in time: {what}\n{}", world.log());
@@ -38,7 +38,7 @@ async fn until(what: &str, world: &World, mut holds: impl AsyncFnMut() -> bool) 
 }
 
 /// The events that Segment was told and kept, by name.
-fn told(world: &World) -> Vec<(String, Value)> {
+pub fn told(world: &World) -> Vec<(String, Value)> {
     let tracked = world.sim.state().tracked;
     let kept = tracked.into_iter().filter(|tracked| tracked.discarded.is_none());
     let mut events: Vec<_> =
@@ -47,7 +47,7 @@ fn told(world: &World) -> Vec<(String, Value)> {
     events
 }
 
-fn names(told: &[(String, Value)]) -> Vec<&str> {
+pub fn names(told: &[(String, Value)]) -> Vec<&str> {
     told.iter().map(|(name, _)| name.as_str()).collect()
 }
 

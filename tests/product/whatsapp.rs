@@ -42,6 +42,18 @@ async fn traits_by_position_fill_the_template_in_order() {
     assert_eq!(world.sim.state().messages.len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_would_come_too_late_is_not_to_come_at_all() {
+    let mut timely = whatsapp();
+    timely["whatsapp"]["validity"] = json!("4h");
+    let world = World::ready(&[destination("welcome", &whatsapp()), destination("timely", &timely)]).await;
+    for name in ["welcome", "timely"] {
+        assert_eq!(world.send(name, &event_to(&phone(1))).await.outcome(), (200, "sent", ""));
+    }
+    let sent = world.sim.requests_of("messages.create");
+    assert_eq!((sent[0].param("ValidityPeriod"), sent[1].param("ValidityPeriod")), (None, Some("14400")));
+}
+
 /// Every way in which the answer of a POST can be lost, with and without its effect.
 fn lost_answers() -> [FaultKind; 5] {
     [

@@ -31,7 +31,7 @@ pub struct List {
     #[arg(short, long, conflicts_with = "destination")]
     namespace: Option<String>,
 
-    /// Only these: open, claimed, started, sent, suppressed, rejected, unknown. Default: unknown,rejected,open,started.
+    /// Only these: open, claimed, started, sent, suppressed, duplicate, rejected, unknown. Default: unknown,rejected,open,started.
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',')]
     outcome: Vec<Standing>,
 

@@ -66,7 +66,7 @@ fn text(out: &mut impl Write, shown: &Shown) -> std::io::Result<()> {
         let of = [
             attempt.to.as_ref().map(|to| format!("to {to}")),
             attempt.messaging_service.as_ref().map(|service| format!("by {service}")),
-            attempt.conversation.as_ref().map(|name| format!("conversation of unique name {name}")),
+            attempt.conversation.as_ref().map(|name| format!("conversation {name}")),
         ];
         let of: Vec<String> = of.into_iter().flatten().collect();
         line("Attempt", Some(format!("{} {}", attempt.at, of.join(" "))));

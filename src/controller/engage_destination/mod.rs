@@ -10,6 +10,7 @@ pub mod report;
 pub mod status;
 #[cfg(test)]
 mod status_tests;
+pub mod template;
 pub mod validate;
 pub mod verify;
 #[cfg(test)]

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use crate::{
     api::{
         EngageDestination, StudioFlow, conditions,
-        engage_destination::{Conversation, Whatsapp},
+        engage_destination::{Conversation, Named, TemplateRef, Whatsapp},
+        reasons::condition as reasons,
     },
     controller::{
         account::{Account, FlowFacts, Freshness, Look, Template},
         context::Context,
-        engage_destination::dereference::References,
+        engage_destination::{dereference::References, report::APPROVAL_AGAIN},
     },
     twilio::{E164, messaging::WhatsAppSender, sid::AccountSid},
 };
@@ -20,8 +23,8 @@ use crate::{
 pub struct Observed {
     /// WhatsApp senders of the Messaging Service; `Ok(None)` when there is no such service.
     pub service: Option<Look<Option<Arc<[E164]>>>>,
-    /// The template; `Ok(None)` when there is none of that SID.
-    pub template: Option<Look<Option<Arc<Template>>>>,
+    /// The templates among which the one that the spec names is, if it is there at all.
+    pub templates: Option<Look<Arc<[Template]>>>,
     /// Every WhatsApp sender of the account.
     pub senders: Option<Look<Arc<[WhatsAppSender]>>>,
     pub flow: Option<ObservedFlow>,
@@ -49,56 +52,60 @@ pub struct Manager {
 pub async fn observe(destination: &EngageDestination, references: &References, context: &Context) -> Observed {
     let References { credentials, flow } = references;
     let account = context.accounts.open(credentials.clone(), freshness(destination));
+    let template = destination.spec.template();
     match (&destination.spec.whatsapp, &destination.spec.conversation) {
-        (Some(whatsapp), _) => observe_whatsapp(whatsapp, &account).await,
-        (None, Some(conversation)) => observe_conversation(conversation, flow.as_deref(), &account).await,
-        (None, None) => Observed { service: None, template: None, senders: None, flow: None },
+        (Some(whatsapp), _) => observe_whatsapp(whatsapp, template, &account).await,
+        (None, Some(conversation)) => observe_conversation(conversation, template, flow.as_deref(), &account).await,
+        (None, None) => Observed { service: None, templates: None, senders: None, flow: None },
     }
 }
 
-/// A destination that was fine in this very form may hear what another was told a moment ago.
+/// A destination that was fine in this very form may hear what another was told a moment ago. So may one that waits for an
+/// approval: a thousand that wait for the same one are one question.
 fn freshness(destination: &EngageDestination) -> Freshness {
-    let generation = destination.metadata.generation;
     let conditions = destination.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
-    let verified = conditions::find(conditions, conditions::VERIFIED);
-    if verified.is_some_and(|verified| {
-        verified.observed_generation == generation && verified.status == conditions::Truth::True.as_str()
-    }) {
-        Freshness::within(destination.spec.resync_interval)
+    let holds = |type_| {
+        let current = |condition: &&Condition| condition.observed_generation == destination.metadata.generation;
+        let condition = conditions::find(conditions, type_).filter(current)?;
+        (condition.status == conditions::Truth::True.as_str()).then_some(condition)
+    };
+    let within_interval = Freshness::within(destination.spec.resync_interval);
+    if holds(conditions::VERIFIED).is_some() {
+        within_interval
+    } else if holds(conditions::RECONCILING).is_some_and(|waits| waits.reason == reasons::CONTENT_NOT_APPROVED) {
+        within_interval.min(Freshness::within(APPROVAL_AGAIN))
     } else {
         Freshness::RECENT
     }
 }
 
-async fn observe_whatsapp(whatsapp: &Whatsapp, account: &Account) -> Observed {
+async fn observe_whatsapp(whatsapp: &Whatsapp, template: Option<TemplateRef<'_>>, account: &Account) -> Observed {
     let service = async {
         let sid = whatsapp.messaging_service_sid.parse().ok()?;
         Some(account.senders_of_service(&sid).await)
     };
-    let (service, template) = futures::future::join(service, template(&whatsapp.content_sid, account)).await;
-    Observed { service, template, senders: None, flow: None }
+    let (service, templates) = futures::future::join(service, templates(template, account)).await;
+    Observed { service, templates, senders: None, flow: None }
 }
 
 async fn observe_conversation(
     conversation: &Conversation,
+    template: Option<TemplateRef<'_>>,
     managed: Option<&StudioFlow>,
     account: &Account,
 ) -> Observed {
-    let opening = async {
-        match &conversation.opening_message {
-            Some(message) => template(&message.content_sid, account).await,
-            None => None,
-        }
-    };
-    let (template, senders, flow) =
-        futures::future::join3(opening, account.senders(), observe_flow(conversation, managed, account)).await;
-    Observed { service: None, template, senders: Some(senders), flow }
+    let flow = observe_flow(conversation, managed, account);
+    let (templates, senders, flow) =
+        futures::future::join3(templates(template, account), account.senders(), flow).await;
+    Observed { service: None, templates, senders: Some(senders), flow }
 }
 
 /// A SID that does not parse was refused by `validate`; there is nothing to ask.
-async fn template(content_sid: &str, account: &Account) -> Option<Look<Option<Arc<Template>>>> {
-    let sid = content_sid.parse().ok()?;
-    Some(account.template(&sid).await)
+async fn templates(template: Option<TemplateRef<'_>>, account: &Account) -> Option<Look<Arc<[Template]>>> {
+    match template?.named {
+        Named::Sid(sid) => Some(account.template(&sid.parse().ok()?).await),
+        Named::Name(name) => Some(account.templates_named(&name.friendly_name).await),
+    }
 }
 
 async fn observe_flow(
@@ -123,4 +130,35 @@ async fn observe_flow(
     let published_revision = status.and_then(|status| status.published_revision);
     let found = account.flow(&sid.parse().ok()?, published_revision).await;
     Some(ObservedFlow::Asked { sid: sid.clone(), managed_by: Some(Manager { name, published_revision }), found })
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::jiff::Timestamp;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::conditions::Truth;
+
+    #[test]
+    fn those_that_wait_for_an_approval_share_the_answer_and_those_that_were_changed_do_not() {
+        let spec = json!({"twilio": {"credentialsRef": {"name": "t"}}, "segment": {"credentialsRef": {"name": "s"}},
+            "whatsapp": {"messagingServiceSid": "MG1", "contentSid": "HX1"}});
+        let mut destination = EngageDestination::new("lead", serde_json::from_value(spec).unwrap());
+        destination.metadata.generation = Some(1);
+        assert_eq!(freshness(&destination), Freshness::RECENT);
+        let mut say = |type_, reason| {
+            let mut conditions = Vec::new();
+            conditions::set(&mut conditions, type_, Truth::True, reason, "why", Some(1), Timestamp::UNIX_EPOCH);
+            destination.status = Some(crate::api::EngageDestinationStatus { conditions, ..Default::default() });
+            freshness(&destination)
+        };
+        assert_eq!(say(conditions::RECONCILING, reasons::CONTENT_NOT_APPROVED), Freshness::within(APPROVAL_AGAIN));
+        assert_eq!(say(conditions::RECONCILING, reasons::FLOW_NOT_READY), Freshness::RECENT);
+        // What only a person can mend may have been mended just now.
+        assert_eq!(say(conditions::STALLED, reasons::CONTENT_NOT_APPROVED), Freshness::RECENT);
+        assert_eq!(say(conditions::VERIFIED, reasons::VERIFIED), Freshness::within(destination.spec.resync_interval));
+        destination.metadata.generation = Some(2);
+        assert_eq!(freshness(&destination), Freshness::RECENT);
+    }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
-    api::{EngageDestination, ObjectKey},
+    api::{EngageDestination, ObjectKey, Period, reasons::condition as reasons},
     controller::{
         cluster::Programmed,
         context::Context,
@@ -13,13 +13,16 @@ use crate::{
         engage_destination::{
             dereference::Unresolved,
             status::{self, Findings, Surroundings},
-            verify::Verdict,
+            verify::{Finding, Verdict},
         },
     },
 };
 
 /// Secrets and flows that are missing are looked for this often: nothing tells of a Secret that has come.
 const MISSING_AGAIN: Duration = Duration::from_secs(15);
+/// An approval that is under way is looked for this often. It takes WhatsApp minutes to days and nothing tells of it, so the
+/// pause is what a person who watches will bear and an account does not notice.
+pub const APPROVAL_AGAIN: Period = Period::seconds(30);
 /// How soon a gateway is expected to take in a change.
 const PROGRAMMED_AGAIN: Duration = Duration::from_secs(1);
 
@@ -65,9 +68,32 @@ fn again(
             }
         }
         Some(Verdict::Disproved(findings)) if findings.iter().any(|finding| finding.may_pass) => {
-            Ok(Requeue::within(MISSING_AGAIN, interval))
+            Ok(Requeue::within(pause(&findings), interval))
         }
         _ if *programmed == Programmed::NotYet => Ok(Requeue::within(PROGRAMMED_AGAIN, interval)),
         _ => Ok(Requeue::resync(interval)),
+    }
+}
+
+/// How long what may pass is waited for.
+fn pause(findings: &[Finding]) -> Duration {
+    let waits_for_whatsapp =
+        |finding: &Finding| matches!(finding.reason, reasons::CONTENT_NOT_APPROVED | reasons::CONTENT_AMBIGUOUS);
+    let mut passing = findings.iter().filter(|finding| finding.may_pass);
+    if passing.all(waits_for_whatsapp) { APPROVAL_AGAIN.as_duration() } else { MISSING_AGAIN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_approval_is_waited_for_longer_than_what_somebody_is_making_now() {
+        let finding = |reason, may_pass| Finding { reason, message: String::new(), may_pass };
+        let approval = finding(reasons::CONTENT_NOT_APPROVED, true);
+        assert_eq!(pause(std::slice::from_ref(&approval)), Duration::from_secs(30));
+        let stuck = finding(reasons::SENDER_OFFLINE, false);
+        assert_eq!(pause(&[approval.clone(), stuck]), Duration::from_secs(30));
+        assert_eq!(pause(&[approval, finding(reasons::FLOW_NOT_READY, true)]), Duration::from_secs(15));
     }
 }

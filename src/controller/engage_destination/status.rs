@@ -15,6 +15,7 @@ use crate::{
             conditions,
             dereference::{References, Unresolved},
             observe::{Observed, ObservedFlow},
+            template::choose,
             verify::Verdict,
         },
     },
@@ -82,7 +83,7 @@ fn seen(
         status.content.clone_from(&before.content);
         status.flow.clone_from(&before.flow);
     }
-    let Some(Observed { service, template, senders: _, flow }) = observed else { return status };
+    let Some(Observed { service, templates, senders: _, flow }) = observed else { return status };
     let spec = &destination.spec;
     if let Some(conversation) = &spec.conversation {
         let numbers = conversation.twilio_number.iter().filter_map(|number| number.parse::<E164>().ok());
@@ -91,16 +92,11 @@ fn seen(
         status.senders =
             senders.iter().flat_map(|senders| senders.iter()).map(|sender| sender.as_str().to_owned()).collect();
     }
-    if let Some(Ok(template)) = template {
-        let opening = spec.conversation.as_ref().and_then(|conversation| conversation.opening_message.as_ref());
-        let sid = spec
-            .whatsapp
-            .as_ref()
-            .map(|whatsapp| &whatsapp.content_sid)
-            .or(opening.map(|opening| &opening.content_sid));
-        status.content = template.as_ref().zip(sid).map(|(template, sid)| ContentStatus {
-            sid: sid.clone(),
+    if let (Some(template), Some(Ok(shown))) = (spec.template(), templates) {
+        status.content = choose(template, shown).ok().map(|template| ContentStatus {
+            sid: template.sid.to_string(),
             name: template.name.clone(),
+            language: template.language.clone(),
             approval_status: Some(template.approval.clone().unwrap_or_else(|| "unsubmitted".into())),
             variables: template.placeholders.iter().cloned().collect(),
         });

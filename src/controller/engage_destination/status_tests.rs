@@ -19,7 +19,7 @@ use crate::{
         cluster::{ClusterError, Programmed},
     },
     delivery::destination::Destination,
-    twilio::TwilioCredentials,
+    twilio::{TwilioCredentials, TwilioError},
 };
 
 const FLOW: &str = "FW00000000000000000000000000000001";
@@ -67,7 +67,9 @@ fn accepted(destination: &EngageDestination) -> Result<Destination, Vec<Rejectio
 
 fn observed() -> Observed {
     let template = Template {
+        sid: format!("HX{:032}", 1).parse().unwrap(),
         name: Some("lead_welcome".into()),
+        language: Some("en".into()),
         placeholders: ["1".to_owned()].into(),
         approval: Some("approved".into()),
         rejection_reason: None,
@@ -75,7 +77,7 @@ fn observed() -> Observed {
     let published = Some(PublishedFlow { revision: Some(4), connects_conversations: true });
     Observed {
         service: None,
-        template: Some(Ok(Some(Arc::new(template)))),
+        templates: Some(Ok([template].into())),
         senders: None,
         flow: Some(ObservedFlow::Asked {
             sid: FLOW.into(),
@@ -247,4 +249,32 @@ fn what_cannot_be_followed_is_said_and_is_no_reason_not_to_serve() {
     let found = Findings { references: Ok(references()), accepted: accepted(), checked: None };
     let mended = compose(&whatsapp, &found, &around());
     assert!(conditions::find(&mended.conditions, conditions::FOLLOWED).is_none());
+}
+
+#[test]
+fn a_name_that_is_lost_is_not_served_and_one_that_cannot_be_looked_up_stays() {
+    let mut destination = destination(None);
+    let opening = json!({"content": {"friendlyName": "lead_welcome"}, "contentVariables": {"1": "you"}});
+    let conversation = destination.spec.conversation.as_mut().unwrap();
+    conversation.opening_message = serde_json::from_value(opening).unwrap();
+    destination.spec.verification = Verification::Warn;
+    let seen = |destination: &EngageDestination, templates, verdict| {
+        let checked = Some((Observed { templates: Some(templates), ..observed() }, verdict));
+        let findings = Findings { references: Ok(references()), accepted: accepted(destination), checked };
+        compose(destination, &findings, &around())
+    };
+    let one = observed().templates.unwrap();
+    let status = seen(&destination, one, Verdict::Holds);
+    let content = status.content.clone().unwrap();
+    assert_eq!((content.sid, content.language), (format!("HX{:032}", 1), Some("en".to_owned())));
+    assert!(condition(&status, "Ready").starts_with("True/Ready"));
+
+    destination.status = Some(status.clone());
+    let down = Err(Arc::new(TwilioError::AnswerLost("slow".into())));
+    assert_eq!(seen(&destination, down, transient()).content, status.content);
+    let finding = Finding { reason: reasons::CONTENT_NOT_FOUND, message: "gone".into(), may_pass: false };
+    let lost = seen(&destination, Ok([].into()), Verdict::Disproved(vec![finding]));
+    assert_eq!(lost.content, None);
+    // Even `Warn` cannot send what has no SID.
+    assert_eq!(condition(&lost, "Ready"), "False/ContentNotFound: gone");
 }

@@ -10,7 +10,10 @@ use crate::{
     controller::{
         account::{FlowFacts, Look, PublishedFlow, Template},
         disposition::is_unauthorized,
-        engage_destination::observe::{Manager, Observed, ObservedFlow},
+        engage_destination::{
+            observe::{Manager, Observed, ObservedFlow},
+            template::{APPROVED, UNDER_WAY, choose},
+        },
     },
     twilio::{E164, TwilioError, messaging::WhatsAppSender},
 };
@@ -47,25 +50,25 @@ pub struct Unchecked {
 
 /// Approvals that certainly do not allow to send, <https://www.twilio.com/docs/content/content-api-resources>.
 const NOT_APPROVED: [&str; 6] = ["unsubmitted", "received", "pending", "rejected", "paused", "disabled"];
-/// Those of them that end by themselves.
-const UNDER_WAY: [&str; 2] = ["received", "pending"];
 /// States in which a WhatsApp sender certainly does not send.
 const NOT_ONLINE: [&str; 7] =
     ["CREATING", "OFFLINE", "PENDING_VERIFICATION", "VERIFYING", "TWILIO_REVIEW", "DRAFT", "STUBBED"];
 
 /// Weighs everything that was seen. `placeholders` are those that the spec fills.
 pub fn verify(spec: &EngageDestinationSpec, placeholders: &BTreeSet<String>, observed: &Observed) -> Verdict {
-    let Observed { service, template, senders, flow } = observed;
+    let Observed { service, templates, senders, flow } = observed;
     let mut checks = Checks::default();
     if let (Some(whatsapp), Some(look)) = (&spec.whatsapp, service)
         && let Some(service) = checks.seen("the Messaging Service of spec.whatsapp.messagingServiceSid", look)
     {
         check_service(&whatsapp.messaging_service_sid, service.as_deref(), &mut checks);
     }
-    if let Some(look) = template {
-        let (field, sid) = content_field(spec);
-        if let Some(template) = checks.seen(&format!("the template of {field}"), look) {
-            check_template(field, sid, template.as_deref(), placeholders, &mut checks);
+    if let (Some(template), Some(look)) = (spec.template(), templates)
+        && let Some(shown) = checks.seen(&format!("the template of {}", template.field), look)
+    {
+        match choose(template, shown) {
+            Ok(chosen) => check_template(template.field, chosen, placeholders, &mut checks),
+            Err(finding) => checks.findings.push(finding),
         }
     }
     if let (Some(conversation), Some(look)) = (&spec.conversation, senders)
@@ -102,16 +105,11 @@ fn check_service(sid: &str, senders: Option<&[E164]>, checks: &mut Checks) {
     }
 }
 
-fn check_template(field: &str, sid: &str, template: Option<&Template>, filled: &BTreeSet<String>, checks: &mut Checks) {
-    let Some(Template { name, placeholders, approval, rejection_reason }) = template else {
-        return checks.disprove(
-            reasons::CONTENT_NOT_FOUND,
-            format!("{field}: the account has no content template {sid}: correct the SID, or the credentials"),
-        );
-    };
-    let name = name.as_deref().unwrap_or(sid);
+fn check_template(field: &str, template: &Template, filled: &BTreeSet<String>, checks: &mut Checks) {
+    let Template { sid, name, language: _, placeholders, approval, rejection_reason } = template;
+    let name = name.as_deref().unwrap_or(sid.as_str());
     match approval.as_deref().unwrap_or("unsubmitted") {
-        "approved" => {}
+        APPROVED => {}
         status if NOT_APPROVED.contains(&status) => {
             let advice = match status {
                 "unsubmitted" => "submit it for approval",
@@ -291,16 +289,6 @@ impl Checks {
             (true, false) => Verdict::Unchecked(unchecked),
             (true, true) => Verdict::Holds,
         }
-    }
-}
-
-/// Where the spec names its template, and which.
-fn content_field(spec: &EngageDestinationSpec) -> (&'static str, &str) {
-    let opening = spec.conversation.as_ref().and_then(|conversation| conversation.opening_message.as_ref());
-    match (&spec.whatsapp, opening) {
-        (Some(whatsapp), _) => ("spec.whatsapp.contentSid", &whatsapp.content_sid),
-        (None, Some(message)) => ("spec.conversation.openingMessage.contentSid", &message.content_sid),
-        (None, None) => ("spec", ""),
     }
 }
 

@@ -39,16 +39,19 @@ fn numbers(numbers: &[&str]) -> Arc<[E164]> {
 }
 
 type LookAtService = Look<Option<Arc<[E164]>>>;
-type LookAtTemplate = Look<Option<Arc<Template>>>;
+type LookAtTemplates = Look<Arc<[Template]>>;
 type LookAtSenders = Look<Arc<[WhatsAppSender]>>;
 
-fn template(approval: Option<&str>, placeholders: &[&str]) -> Arc<Template> {
-    Arc::new(Template {
+fn template(approval: Option<&str>, placeholders: &[&str]) -> Arc<[Template]> {
+    let template = Template {
+        sid: format!("HX{:032}", 1).parse().unwrap(),
         name: Some("lead_welcome".into()),
+        language: Some("en".into()),
         placeholders: filled(placeholders),
         approval: approval.map(str::to_owned),
         rejection_reason: None,
-    })
+    };
+    [template].into()
 }
 
 fn senders(status: &str) -> Arc<[WhatsAppSender]> {
@@ -92,20 +95,20 @@ fn said(verdict: &Verdict) -> String {
 #[test]
 fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_filled() {
     let one = || Ok(Some(numbers(&["+5511900000001"])));
-    let good = || Ok(Some(template(Some("approved"), &["1", "2"])));
-    let cases: [(LookAtService, LookAtTemplate, &str); 16] = [
+    let good = || Ok(template(Some("approved"), &["1", "2"]));
+    let cases: [(LookAtService, LookAtTemplates, &str); 16] = [
         (one(), good(), "holds"),
         (Ok(None), good(), "MessagingServiceNotFound"),
         (Ok(Some(numbers(&[]))), good(), "NoWhatsAppSender"),
         (Ok(Some(numbers(&["+5511900000001", "+5511900000002"]))), good(), "SeveralWhatsAppSenders"),
-        (one(), Ok(None), "ContentNotFound"),
-        (one(), Ok(Some(template(None, &["1", "2"]))), "ContentNotApproved"),
-        (one(), Ok(Some(template(Some("pending"), &["1", "2"]))), "ContentNotApproved"),
-        (one(), Ok(Some(template(Some("rejected"), &["1", "2"]))), "ContentNotApproved"),
-        (one(), Ok(Some(template(Some("enchanted"), &["1", "2"]))), "unchecked lasting"),
-        (one(), Ok(Some(template(Some("approved"), &["1", "2", "3"]))), "ContentVariablesMismatch"),
-        (one(), Ok(Some(template(Some("approved"), &["1"]))), "ContentVariablesMismatch"),
-        (one(), Ok(Some(template(Some("pending"), &["1"]))), "ContentNotApproved ContentVariablesMismatch"),
+        (one(), Ok([].into()), "ContentNotFound"),
+        (one(), Ok(template(None, &["1", "2"])), "ContentNotApproved"),
+        (one(), Ok(template(Some("pending"), &["1", "2"])), "ContentNotApproved"),
+        (one(), Ok(template(Some("rejected"), &["1", "2"])), "ContentNotApproved"),
+        (one(), Ok(template(Some("enchanted"), &["1", "2"])), "unchecked lasting"),
+        (one(), Ok(template(Some("approved"), &["1", "2", "3"])), "ContentVariablesMismatch"),
+        (one(), Ok(template(Some("approved"), &["1"])), "ContentVariablesMismatch"),
+        (one(), Ok(template(Some("pending"), &["1"])), "ContentNotApproved ContentVariablesMismatch"),
         (one(), failed(403), "unchecked lasting"),
         (failed(503), failed(429), "unchecked transient transient"),
         // What is wrong for certain counts although something else could not be seen.
@@ -113,7 +116,7 @@ fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_f
         (failed(401), failed(401), "CredentialsRejected"),
     ];
     for (index, (service, template, expected)) in cases.into_iter().enumerate() {
-        let observed = Observed { service: Some(service), template: Some(template), senders: None, flow: None };
+        let observed = Observed { service: Some(service), templates: Some(template), senders: None, flow: None };
         assert_eq!(said(&verify(&whatsapp(), &filled(&["1", "2"]), &observed)), expected, "case {index}");
     }
 }
@@ -122,7 +125,7 @@ fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_f
 fn credentials_that_open_one_thing_are_not_rejected() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001"])))),
-        template: Some(failed(401)),
+        templates: Some(failed(401)),
         senders: None,
         flow: None,
     };
@@ -162,7 +165,7 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
         (failed(403), flow(Ok(Some(published(true)))), "unchecked lasting"),
     ];
     for (index, (senders, flow, expected)) in cases.into_iter().enumerate() {
-        let observed = Observed { service: None, template: None, senders: Some(senders), flow: Some(flow) };
+        let observed = Observed { service: None, templates: None, senders: Some(senders), flow: Some(flow) };
         assert_eq!(said(&verify(&conversation(), &filled(&[]), &observed)), expected, "case {index}");
     }
 }
@@ -171,7 +174,7 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
 fn a_message_names_the_field_and_what_to_do() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001", "+5511900000002"])))),
-        template: Some(Ok(Some(template(Some("rejected"), &["1", "name"])))),
+        templates: Some(Ok(template(Some("rejected"), &["1", "name"]))),
         senders: None,
         flow: None,
     };
@@ -188,4 +191,48 @@ fn a_message_names_the_field_and_what_to_do() {
              {{name}} not filled; {{2}} not in the template",
         ]
     );
+}
+
+#[test]
+fn a_template_by_name_is_held_to_the_same() {
+    let by_name = |content: serde_json::Value| {
+        spec(&json!({"conversation": {"flowSid": FLOW, "twilioNumber": ["+5511900000001"],
+            "openingMessage": {"content": content, "contentVariables": {"1": "you"}}}}))
+    };
+    let in_english = by_name(json!({"friendlyName": "lead_welcome", "language": "en"}));
+    let said_of = |spec: &EngageDestinationSpec, templates: Arc<[Template]>| {
+        let observed = Observed {
+            service: None,
+            templates: Some(Ok(templates)),
+            senders: Some(Ok(senders("ONLINE"))),
+            flow: Some(flow(Ok(Some(published(true))))),
+        };
+        let verdict = verify(spec, &filled(&["1"]), &observed);
+        let message = match &verdict {
+            Verdict::Disproved(findings) => findings[0].message.clone(),
+            Verdict::Holds | Verdict::Unchecked(_) => String::new(),
+        };
+        (said(&verdict), message)
+    };
+    assert_eq!(said_of(&in_english, template(Some("approved"), &["1"])).0, "holds");
+    let field = "spec.conversation.openingMessage.content";
+    let (reasons, message) = said_of(&in_english, template(Some("approved"), &["1", "plan"]));
+    assert_eq!(reasons, "ContentVariablesMismatch");
+    assert_eq!(
+        message,
+        format!(
+            "{field}: the placeholders of template `lead_welcome` and contentVariables differ: {{{{plan}}}} not filled"
+        )
+    );
+    let mut rejected = template(Some("rejected"), &["1"]).to_vec();
+    rejected[0].rejection_reason = Some("It reads like a promotion.".into());
+    let (reasons, message) = said_of(&in_english, rejected.into());
+    assert_eq!(reasons, "ContentNotApproved");
+    let why = "template `lead_welcome` is rejected for WhatsApp (It reads like a promotion.), and only";
+    assert!(message.starts_with(&format!("{field}: {why}")), "{message}");
+    let elsewhere = by_name(json!({"friendlyName": "lead_welcome", "language": "pt_BR"}));
+    assert_eq!(said_of(&elsewhere, template(Some("approved"), &["1"])).0, "ContentNotFound");
+    let mut twice = template(Some("approved"), &["1"]).to_vec();
+    twice.extend_from_slice(&twice.clone());
+    assert_eq!(said_of(&in_english, twice.into()).0, "ContentAmbiguous");
 }

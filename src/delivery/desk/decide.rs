@@ -147,7 +147,9 @@ impl Desk {
     pub async fn reopen(&self, retry: &Retry, give_up: Duration) -> Result<Shown, Refusal> {
         let (key, entry) = self.find(&retry.event).await?;
         match &entry.state {
-            State::Final { outcome: outcome @ (Final::Sent { .. } | Final::Suppressed { .. }) } => {
+            State::Final {
+                outcome: outcome @ (Final::Sent { .. } | Final::Suppressed { .. } | Final::Duplicate { .. }),
+            } => {
                 return Err(has_ended(outcome));
             }
             State::Final { .. } if may_have_been_sent(&entry) && !retry.may_double => {
@@ -209,6 +211,9 @@ fn has_ended(outcome: &Final) -> Refusal {
         Final::Sent { .. } => "it was sent: a second message to the customer is a new event",
         Final::Suppressed { .. } => {
             "it was suppressed, so nobody was to be messaged: who is to be messaged now gets a new event, which is looked at anew"
+        }
+        Final::Duplicate { .. } => {
+            "another event of the same entry was acted on: a second message to the customer is a new entry"
         }
         Final::Rejected { .. } => "it was rejected: to have it sent after all, `deliveries retry`",
         Final::Unknown { .. } => "it is parked",

@@ -74,6 +74,9 @@ pub(super) fn steps(entry: &Entry, messages: &[Message]) -> Vec<String> {
         State::Final { outcome: Final::Suppressed { .. } } => {
             vec!["nothing: nobody was to be messaged. Who is to be messaged now gets a new event".into()]
         }
+        State::Final { outcome: Final::Duplicate { .. } } => {
+            vec!["nothing: another event of the same entry was acted on; the detail names it".into()]
+        }
         State::Final { outcome: Final::Rejected { reason } } => rejected(reason, entry),
         State::Final { outcome: Final::Unknown { .. } } => parked(messages),
     };
@@ -145,7 +148,7 @@ mod tests {
 
     fn ended(outcome: Final) -> Entry {
         let state = State::Final { outcome };
-        Entry { state, first_seen: 0, attempts: 1, expires: 1, parked: None, by_hand: Vec::new() }
+        Entry { state, first_seen: 0, attempts: 1, expires: 1, parked: None, by_hand: Vec::new(), enrolled: Vec::new() }
     }
 
     fn rejected_as(word: &str) -> Entry {

@@ -63,7 +63,7 @@ pub struct Attempted {
     pub to: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messaging_service: Option<String>,
-    /// `UniqueName` of the conversation.
+    /// `UniqueName` of the conversation, or the SID of one that another event has made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
 }
@@ -144,6 +144,9 @@ fn attempted(attempt: &Attempt) -> Attempted {
         },
         Trace::Conversation { unique_name, .. } => {
             Attempted { at, to: None, messaging_service: None, conversation: Some(unique_name.clone()) }
+        }
+        Trace::Reused { conversation, .. } => {
+            Attempted { at, to: None, messaging_service: None, conversation: Some(conversation.to_string()) }
         }
     }
 }

@@ -59,6 +59,11 @@ pub fn may_have_been_sent(entry: &Entry) -> bool {
         || entry.by_hand.iter().any(|act| act.was == OutcomeKind::Unknown)
 }
 
+/// Whether it was acted on, ended, and is to be acted on again: of what came of it then nothing holds any more.
+pub fn is_reopened(entry: &Entry) -> bool {
+    entry.by_hand.last().is_some_and(|act| act.deed == Deed::Reopened)
+}
+
 /// Ends an event that is parked as what a person has found, or one that waits as rejected. To say that one was sent which only
 /// waits would be a guess: whoever wrote to the customer in another way gives the event up.
 pub(super) fn resolve(

@@ -14,7 +14,8 @@ use redb::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State, UnixMillis,
+    Enrolled, Enrollment, Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State, UnixMillis,
+    enrollment::{self, Place},
     machine::{self, Asker},
     now,
     page::Newest,
@@ -30,6 +31,8 @@ const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
 const UNENDED: TableDefinition<&[u8], ()> = TableDefinition::new("unended");
 /// Final entries in the order in which they are forgotten.
 const EXPIRY: TableDefinition<(i64, &[u8]), ()> = TableDefinition::new("expiry");
+/// Key of the event that is enrolled, by digest and time.
+const ENROLLED: TableDefinition<(&[u8], i64), &[u8]> = TableDefinition::new("enrolled");
 /// Key by the SID that its event ended with.
 const SIDS: TableDefinition<&str, &[u8]> = TableDefinition::new("sids");
 
@@ -44,6 +47,7 @@ const CACHE: usize = 8 * 1024 * 1024;
 pub struct FileJournal {
     database: Arc<Database>,
     path: PathBuf,
+    owner: Owner,
     writer: mpsc::UnboundedSender<Request>,
 }
 
@@ -81,12 +85,13 @@ impl FileJournal {
         make_tables(&database).map_err(|error| open(&error))?;
         let database = Arc::new(database);
         let (writer, requests) = mpsc::unbounded_channel();
-        let store = Writer { database: Arc::clone(&database), owner: Owner(uuid::Uuid::new_v4().to_string()) };
+        let owner = Owner(uuid::Uuid::new_v4().to_string());
+        let store = Writer { database: Arc::clone(&database), owner: owner.clone() };
         thread::Builder::new()
             .name("journal".into())
             .spawn(move || store.run(requests))
             .map_err(|error| open(&error))?;
-        Ok(Self { database, path: path.to_owned(), writer })
+        Ok(Self { database, path: path.to_owned(), owner, writer })
     }
 
     async fn ask<T>(
@@ -139,6 +144,7 @@ fn make_tables(database: &Database) -> Result<(), redb::Error> {
     transaction.open_table(ENTRIES)?;
     transaction.open_table(UNENDED)?;
     transaction.open_table(EXPIRY)?;
+    transaction.open_table(ENROLLED)?;
     transaction.open_table(SIDS)?;
     receipts::make_tables(&transaction)?;
     transaction.commit()?;
@@ -165,6 +171,17 @@ fn decode(bytes: &[u8]) -> Option<Key> {
 impl Journal for FileJournal {
     async fn apply(&self, key: Key, operation: Operation) -> Result<Reply, JournalError> {
         self.ask(|reply| Request::Apply { key, operation, reply }).await
+    }
+
+    async fn enroll(&self, key: &Key, enrollment: Enrollment) -> Result<Enrolled, JournalError> {
+        let (key, owner) = (key.clone(), self.owner.clone());
+        // Lost with the process it costs nothing: whatever leaves does so after a start, which takes it to disk.
+        self.transact(false, move |transaction| match enroll(transaction, &key, &enrollment, &owner) {
+            Err(failed @ JournalError::Failed(_)) => Err(failed),
+            // What cannot be read is refused alone.
+            enrolled => Ok(enrolled),
+        })
+        .await?
     }
 
     async fn find(&self, key: &Key) -> Result<Option<Entry>, JournalError> {
@@ -251,6 +268,10 @@ fn page(database: &Database, query: Query) -> Result<Page, JournalError> {
 
 fn read_entry(bytes: &[u8]) -> Result<Entry, JournalError> {
     serde_json::from_slice(bytes).map_err(|error| JournalError::Unreadable(error.to_string()))
+}
+
+fn write_entry(entry: &Entry) -> Result<Vec<u8>, JournalError> {
+    serde_json::to_vec(entry).map_err(|error| JournalError::Failed(error.to_string()))
 }
 
 /// The one thread that writes.
@@ -343,8 +364,7 @@ impl Writer {
         let asker = Asker { owner: &self.owner, now: now(), alone: true };
         let (changed, reply) = machine::apply(entry.as_ref(), operation, asker);
         let Some(changed) = changed else { return Ok(reply) };
-        let json = serde_json::to_vec(&changed).map_err(|error| JournalError::Failed(error.to_string()))?;
-        entries.insert(encoded.as_slice(), json.as_slice()).map_err(failed)?;
+        entries.insert(encoded.as_slice(), write_entry(&changed)?.as_slice()).map_err(failed)?;
         let mut unended = transaction.open_table(UNENDED).map_err(failed)?;
         match &changed.state {
             State::Final { outcome } => {
@@ -354,6 +374,7 @@ impl Writer {
                 if let Some(sid) = outcome.sid() {
                     let mut sids = transaction.open_table(SIDS).map_err(failed)?;
                     sids.insert(sid, encoded.as_slice()).map_err(failed)?;
+                    receipts::sent(transaction, key, sid)?;
                 }
             }
             State::Claimed { .. } => drop(unended.insert(encoded.as_slice(), ()).map_err(failed)?),
@@ -364,6 +385,59 @@ impl Writer {
         }
         Ok(reply)
     }
+}
+
+fn enroll(
+    transaction: &WriteTransaction,
+    key: &Key,
+    enrollment: &Enrollment,
+    owner: &Owner,
+) -> Result<Enrolled, JournalError> {
+    let encoded = encode(key);
+    let mut entries = transaction.open_table(ENTRIES).map_err(failed)?;
+    let mut enrolled = transaction.open_table(ENROLLED).map_err(failed)?;
+    let entry_of = |entries: &Table<'_, &[u8], &[u8]>, key: &[u8]| -> Result<Option<Entry>, JournalError> {
+        entries.get(key).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()
+    };
+    let mut others = Vec::new();
+    let moments = enrollment.moments();
+    for place in &enrollment.keys {
+        let (first, last) = ((place.0.as_slice(), *moments.start()), (place.0.as_slice(), *moments.end()));
+        for row in enrolled.range(first..=last).map_err(failed)? {
+            let (_, holder) = row.map_err(failed)?;
+            if holder.value() == encoded {
+                continue;
+            }
+            if let (Some(holder), Some(entry)) = (decode(holder.value()), entry_of(&entries, holder.value())?) {
+                others.push((holder.message_id, entry));
+            }
+        }
+    }
+    let asker = Asker { owner, now: now(), alone: true };
+    let reply = enrollment::enroll(others.iter().map(|(id, entry)| (id.clone(), entry)), asker);
+    if reply == Enrolled::Held
+        && let Some(mut entry) = entry_of(&entries, &encoded)?
+    {
+        for place in enrollment.places().filter(|place| !entry.enrolled.contains(place)).collect::<Vec<_>>() {
+            enrolled.insert((place.key.0.as_slice(), place.at), encoded.as_slice()).map_err(failed)?;
+            entry.enrolled.push(place);
+        }
+        entries.insert(encoded.as_slice(), write_entry(&entry)?.as_slice()).map_err(failed)?;
+    }
+    Ok(reply)
+}
+
+/// Gives free what an event that is forgotten has enrolled, unless another has taken its place.
+fn strike(transaction: &WriteTransaction, key: &[u8], places: &[Place]) -> Result<(), JournalError> {
+    let mut enrolled = transaction.open_table(ENROLLED).map_err(failed)?;
+    for place in places {
+        let row = (place.key.0.as_slice(), place.at);
+        let held = enrolled.get(row).map_err(failed)?.is_some_and(|holder| holder.value() == key);
+        if held {
+            enrolled.remove(row).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 fn refused(request: Request, error: &JournalError) -> Option<Pending> {
@@ -421,11 +495,12 @@ fn forget_expired(transaction: &WriteTransaction, now: UnixMillis) -> Result<usi
         let stored =
             entries.get(key.as_slice()).map_err(failed)?.map(|stored| read_entry(stored.value())).transpose()?;
         // An event that came again after it was forgotten has an entry of its own by now.
-        let Some(Entry { state: State::Final { outcome }, expires: current, .. }) = stored else { continue };
+        let Some(Entry { state: State::Final { outcome }, expires: current, enrolled, .. }) = stored else { continue };
         if current > now {
             continue;
         }
         entries.remove(key.as_slice()).map_err(failed)?;
+        strike(transaction, &key, &enrolled)?;
         if let Some(sid) = outcome.sid() {
             sids.remove(sid).map_err(failed)?;
         }

@@ -22,10 +22,16 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
     delivery::{
-        journal::by_hand::{self, Act, By},
+        journal::{
+            by_hand::{self, Act, By},
+            enrollment::Place,
+        },
         outcome::{Final, Reason},
     },
-    twilio::{E164, sid::MessagingServiceSid},
+    twilio::{
+        E164,
+        sid::{ConversationSid, MessagingServiceSid},
+    },
 };
 
 /// Milliseconds since 1970.
@@ -50,6 +56,9 @@ pub struct Entry {
     /// What people have decided about it, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub by_hand: Vec<Act>,
+    /// What it has enrolled; forgotten with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub enrolled: Vec<Place>,
 }
 
 impl Entry {
@@ -94,6 +103,8 @@ pub enum Trace {
     Message { to: E164, messaging_service: MessagingServiceSid },
     /// The conversation of this unique name, and in it the opening message of this event, if there is to be one.
     Conversation { unique_name: String, event: String, opening: bool },
+    /// The opening message of this event, in a conversation that another event has made.
+    Reused { conversation: ConversationSid, event: String },
 }
 
 /// A change that is asked for.
@@ -173,9 +184,11 @@ pub fn apply(entry: Option<&Entry>, operation: &Operation, asker: Asker<'_>) -> 
             _ => None,
         }),
         Operation::Adopt => match entry {
-            Some(Entry { state: State::Started { owner, attempt }, .. }) if owner == asker.owner || asker.alone => {
+            Some(entry @ Entry { state: State::Started { owner, attempt }, .. })
+                if owner == asker.owner || asker.alone =>
+            {
                 let state = State::Started { owner: asker.owner.clone(), attempt: attempt.clone() };
-                (entry.map(|entry| Entry { state, ..entry.clone() }), Reply::Adopted(attempt.clone()))
+                (Some(Entry { state, ..entry.clone() }), Reply::Adopted(attempt.clone()))
             }
             _ => (None, Reply::Lost),
         },
@@ -217,8 +230,15 @@ fn claim(entry: Option<&Entry>, give_up: Duration, asker: Asker<'_>) -> (Option<
     match entry {
         None => {
             let expires = after(asker.now, give_up);
-            let first_seen = asker.now;
-            let entry = Entry { state: claimed, first_seen, attempts: 0, expires, parked: None, by_hand: Vec::new() };
+            let entry = Entry {
+                state: claimed,
+                first_seen: asker.now,
+                attempts: 0,
+                expires,
+                parked: None,
+                by_hand: Vec::new(),
+                enrolled: Vec::new(),
+            };
             (Some(entry), Reply::Done { attempts: 0 })
         }
         Some(entry) => match &entry.state {
@@ -236,7 +256,7 @@ pub(super) fn ended(entry: &Entry, outcome: Final, expires: UnixMillis) -> Entry
     let parked = match (&outcome, &entry.state) {
         (Final::Unknown { .. }, State::Started { attempt, .. }) => Some(attempt.clone()),
         (Final::Unknown { .. }, _) => entry.parked.clone(),
-        (Final::Sent { .. } | Final::Suppressed { .. } | Final::Rejected { .. }, _) => None,
+        (_, _) => None,
     };
     Entry { state: State::Final { outcome }, expires, parked, ..entry.clone() }
 }
@@ -364,6 +384,19 @@ mod tests {
         assert_eq!(reason.word, reason::RETRIES_ENDED);
         assert!(reason.detail.contains("Throttled: slow down"), "{}", reason.detail);
         assert_eq!(apply(Some(&started(&a)), &give_up, asker(&a, i64::MAX)).1, Reply::Lost);
+    }
+
+    #[test]
+    fn an_entry_is_read_as_every_version_has_written_it() {
+        let written = r#"{"state":{"state":"started","owner":"a","attempt":{"at":0,"settle":{"secs":60,"nanos":0},
+            "on_unknown":"Resend","trace":{"kind":"conversation","unique_name":"u","event":"m","opening":true}}},
+            "first_seen":0,"attempts":1,"expires":3600000}"#;
+        let entry: Entry = serde_json::from_str(written).unwrap();
+        assert_eq!(entry, started(&owner("a")));
+        let conversation = format!("CH{}", "0".repeat(32)).parse().unwrap();
+        let attempt = Attempt { trace: Trace::Reused { conversation, event: "m".into() }, ..attempt() };
+        let reused = apply(Some(&entry), &Operation::Start { attempt }, asker(&owner("a"), 2)).0.unwrap();
+        assert_eq!(serde_json::from_str::<Entry>(&serde_json::to_string(&reused).unwrap()).unwrap(), reused);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! A journal in memory: for tests and throw-away demos. It is bounded, and forgets everything when the process ends.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use super::{
-    Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State,
+    Enrolled, Enrollment, Entry, Journal, JournalError, Key, Operation, Owner, Page, Query, Reply, State,
+    enrollment::{self, Place},
     machine::{self, Asker},
     now,
     page::Newest,
@@ -31,6 +32,7 @@ pub struct MemoryJournal {
 struct Entries {
     by_key: HashMap<Key, Entry>,
     by_sid: HashMap<String, Key>,
+    enrolled: BTreeMap<Place, Key>,
 }
 
 impl MemoryJournal {
@@ -56,6 +58,7 @@ impl Entries {
         self.by_key.retain(|_, entry| !(matches!(entry.state, State::Final { .. }) && entry.expires <= now));
         let by_key = &self.by_key;
         self.by_sid.retain(|_, key| by_key.contains_key(key));
+        self.enrolled.retain(|_, key| by_key.contains_key(key));
         before - self.by_key.len()
     }
 }
@@ -75,8 +78,27 @@ impl Journal for MemoryJournal {
                 && let Some(sid) = outcome.sid()
             {
                 entries.by_sid.insert(sid.to_owned(), key.clone());
+                self.receipts.sent(&key, sid);
             }
             entries.by_key.insert(key, entry);
+        }
+        Ok(reply)
+    }
+
+    async fn enroll(&self, key: &Key, enrollment: Enrollment) -> Result<Enrolled, JournalError> {
+        let mut entries = self.lock();
+        let moments = enrollment.moments();
+        let rows = enrollment.keys.iter().flat_map(|key| {
+            let at = |at| Place { key: *key, at };
+            entries.enrolled.range(at(*moments.start())..=at(*moments.end()))
+        });
+        let others = rows.map(|(_, holder)| holder).filter(|holder| *holder != key);
+        let others = others.filter_map(|holder| Some((holder.message_id.clone(), entries.by_key.get(holder)?)));
+        let reply = enrollment::enroll(others, Asker { owner: &self.owner, now: now(), alone: true });
+        if reply == Enrolled::Held {
+            for place in enrollment.places() {
+                entries.enrolled.insert(place, key.clone());
+            }
         }
         Ok(reply)
     }

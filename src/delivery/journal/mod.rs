@@ -4,6 +4,7 @@
 //! end of the process at any instruction, `memory` does not and has to be asked for.
 
 pub mod by_hand;
+pub mod enrollment;
 pub mod file;
 pub mod machine;
 pub mod memory;
@@ -25,8 +26,10 @@ use crate::{
         receipts::ReceiptStore,
     },
     segment::MessageId,
+    twilio::conversations::ConversationMessage,
 };
 pub use by_hand::{Act, By};
+pub use enrollment::{Enrolled, Enrollment};
 pub use machine::{AfterAbsence, Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis};
 pub use page::{Page, Query};
 
@@ -65,6 +68,10 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Applies `operation` to the entry of `key` by the rules of [`machine::apply`]. When it returns, a start or a finish is
     /// as durable as the engine makes anything.
     async fn apply(&self, key: Key, operation: Operation) -> Result<Reply, JournalError>;
+
+    /// Enrols the event of `key`, which whoever asks has claimed, by the rules of [`enrollment::enroll`]. All of its places are
+    /// taken or none.
+    async fn enroll(&self, key: &Key, enrollment: Enrollment) -> Result<Enrolled, JournalError>;
 
     /// The entry of `key`, if there is one.
     async fn find(&self, key: &Key) -> Result<Option<Entry>, JournalError>;
@@ -200,6 +207,13 @@ impl Ticket {
     pub async fn start(&mut self, attempt: Attempt) -> Result<(), TicketError> {
         self.attempts = self.done(Operation::Start { attempt }).await?;
         Ok(())
+    }
+
+    /// Notes the event's opening message, so that it need not be searched for to learn what becomes of it.
+    pub fn opened(&self, message: &ConversationMessage) {
+        if let Ok(sid) = message.sid.parse() {
+            self.journal.receipts().opened(self.key.clone(), sid);
+        }
     }
 
     /// Gives the event back: it had no effect, and may be repeated.

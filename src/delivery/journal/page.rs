@@ -22,14 +22,24 @@ pub enum Standing {
     Started,
     Sent,
     Suppressed,
+    /// Another event of the same entry was acted on.
+    Duplicate,
     Rejected,
     /// It is parked: a person has to decide.
     Unknown,
 }
 
 impl Standing {
-    pub const ALL: [Self; 7] =
-        [Self::Open, Self::Claimed, Self::Started, Self::Sent, Self::Suppressed, Self::Rejected, Self::Unknown];
+    pub const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Claimed,
+        Self::Started,
+        Self::Sent,
+        Self::Suppressed,
+        Self::Duplicate,
+        Self::Rejected,
+        Self::Unknown,
+    ];
 
     pub const fn of(state: &State) -> Self {
         match state {
@@ -38,6 +48,7 @@ impl Standing {
             State::Started { .. } => Self::Started,
             State::Final { outcome: Final::Sent { .. } } => Self::Sent,
             State::Final { outcome: Final::Suppressed { .. } } => Self::Suppressed,
+            State::Final { outcome: Final::Duplicate { .. } } => Self::Duplicate,
             State::Final { outcome: Final::Rejected { .. } } => Self::Rejected,
             State::Final { outcome: Final::Unknown { .. } } => Self::Unknown,
         }
@@ -50,19 +61,20 @@ impl Standing {
             Self::Started => "started",
             Self::Sent => "sent",
             Self::Suppressed => "suppressed",
+            Self::Duplicate => "duplicate",
             Self::Rejected => "rejected",
             Self::Unknown => "unknown",
         }
     }
 
     pub const fn has_ended(self) -> bool {
-        matches!(self, Self::Sent | Self::Suppressed | Self::Rejected | Self::Unknown)
+        matches!(self, Self::Sent | Self::Suppressed | Self::Duplicate | Self::Rejected | Self::Unknown)
     }
 }
 
 /// A word that is no standing.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is none of open, claimed, started, sent, suppressed, rejected, unknown")]
+#[error("`{0}` is none of open, claimed, started, sent, suppressed, duplicate, rejected, unknown")]
 pub struct StandingError(String);
 
 impl FromStr for Standing {

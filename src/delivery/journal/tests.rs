@@ -136,6 +136,67 @@ async fn reopened(path: &std::path::Path) -> FileJournal {
     panic!("the journal stayed locked");
 }
 
+fn enrollment(at: UnixMillis) -> Enrollment {
+    let keys = [1, 2].map(|key| enrollment::EnrollmentKey([key; 20])).to_vec();
+    Enrollment { keys, at, cool_down: Duration::from_mins(1) }
+}
+
+#[tokio::test]
+async fn of_the_events_of_one_entry_one_holds_it_until_it_has_come_to_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let (first, second) = (granted(claim(&journal, "m1").await), granted(claim(&journal, "m2").await));
+        let enroll = async |ticket: &Ticket, at| journal.enroll(ticket.key(), enrollment(at)).await.unwrap();
+        assert_eq!(enroll(&first, 100_000).await, Enrolled::Held);
+        assert_eq!(enroll(&first, 100_000).await, Enrolled::Held, "asked again");
+        assert_eq!(enroll(&second, 159_999).await, Enrolled::Busy(key("m1").message_id));
+        assert_eq!(enroll(&second, 160_000).await, Enrolled::Held, "an entry of its own");
+        let third = granted(claim(&journal, "m3").await);
+        // Known by one key is known.
+        let by_one = Enrollment { keys: enrollment(0).keys[1..].to_vec(), ..enrollment(100_001) };
+        first.finish(sent("SM1")).await.unwrap();
+        let ended = Enrolled::Ended { by: key("m1").message_id, outcome: sent("SM1") };
+        assert_eq!(journal.enroll(third.key(), by_one).await.unwrap(), ended);
+        second.finish(Final::Rejected { reason: Reason::new("NoPhone", "") }).await.unwrap();
+        assert_eq!(enroll(&third, 219_000).await, Enrolled::Held, "the second came to nothing");
+    }
+}
+
+#[tokio::test]
+async fn many_events_of_one_entry_at_once_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let ids: Vec<String> = (0..20).map(|n| format!("m{n}")).collect();
+        let mut tickets = Vec::new();
+        for id in &ids {
+            tickets.push(granted(claim(&journal, id).await));
+        }
+        let asked = tickets.iter().map(|ticket| journal.enroll(ticket.key(), enrollment(0)));
+        let answers = futures::future::join_all(asked).await;
+        assert_eq!(answers.into_iter().filter(|answer| *answer.as_ref().unwrap() == Enrolled::Held).count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_entry_is_known_until_its_event_is_forgotten_and_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.redb");
+    {
+        let journal: Arc<dyn Journal> = Arc::new(FileJournal::open(&path).unwrap());
+        let mut first = granted(Ticket::claim(&journal, key("m1"), HOUR, Duration::ZERO).await.unwrap());
+        journal.enroll(first.key(), enrollment(0)).await.unwrap();
+        first.start(attempt()).await.unwrap();
+    }
+    let journal: Arc<dyn Journal> = Arc::new(reopened(&path).await);
+    let second = granted(claim(&journal, "m2").await);
+    let busy = Enrolled::Busy(key("m1").message_id);
+    assert_eq!(journal.enroll(second.key(), enrollment(1)).await.unwrap(), busy);
+    let (first, _) = Ticket::adopt(&journal, key("m1"), Duration::ZERO).await.unwrap().unwrap();
+    first.finish(sent("SM1")).await.unwrap();
+    assert_eq!(journal.forget_expired().await.unwrap(), 1);
+    assert_eq!(journal.enroll(second.key(), enrollment(1)).await.unwrap(), Enrolled::Held);
+}
+
 async fn ended(journal: &Arc<dyn Journal>, message_id: &str, outcome: Final) {
     granted(claim(journal, message_id).await).finish(outcome).await.unwrap();
 }

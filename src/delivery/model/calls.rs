@@ -17,7 +17,7 @@ use crate::{
         outcome::Reason,
         steps::{
             Answer, Lost, Sent,
-            conversation::{self, Added, Created, Found, free_numbers},
+            conversation::{self, Added, Created, Found, Numbers, Then, Visited, numbers},
             leftover,
             settling::Looked,
             whatsapp,
@@ -55,11 +55,21 @@ pub fn attempt_tick(attempt: &Attempt) -> Tick {
 }
 
 impl World {
-    pub fn start_attempt(&mut self, setting: &Setting, run: usize, event: usize) -> Result<(), ()> {
+    /// Records an attempt in the event's own conversation, or in one that is `reused`.
+    pub fn start_attempt(
+        &mut self,
+        setting: &Setting,
+        run: usize,
+        event: usize,
+        reused: Option<ConversationSid>,
+    ) -> Result<(), ()> {
         if setting.bug == Some(Bug::SendBeforeStart) {
             return Ok(());
         }
-        let attempt = self.attempt(setting, event);
+        let mut attempt = self.attempt(setting, event);
+        if let Some(conversation) = reused {
+            attempt.trace = Trace::Reused { conversation, event: event.to_string() };
+        }
         match self.ask(run, event, &Operation::Start { attempt }) {
             Reply::Done { .. } => Ok(()),
             _ => Err(()),
@@ -105,7 +115,7 @@ impl World {
         weather: Weather,
     ) -> whatsapp::Step {
         match step {
-            whatsapp::Step::Start => match self.start_attempt(setting, run, event) {
+            whatsapp::Step::Start => match self.start_attempt(setting, run, event, None) {
                 Ok(()) => progress.started(),
                 Err(()) => whatsapp::Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
             },
@@ -131,16 +141,18 @@ impl World {
         step: conversation::Step,
         weather: Weather,
     ) -> conversation::Step {
-        use conversation::{Progress, Step};
+        use conversation::Step;
         let refused = weather == Weather::Refused;
         match step {
             Step::Find => progress.found(if refused { mendable() } else { Answer::Done(self.find(event)) }),
             Step::FindNumbers if refused => progress.numbers_found(mendable()),
             Step::FindNumbers => {
-                let free = self.find_numbers(setting, event, weather == Weather::Stale);
-                progress.numbers_found(Answer::Done(free))
+                let found = self.find_numbers(setting, event, weather == Weather::Stale);
+                progress.numbers_found(Answer::Done(found))
             }
-            Step::Start => match self.start_attempt(setting, run, event) {
+            Step::Visit { .. } if refused => progress.visited(mendable()),
+            Step::Visit { sid } => progress.visited(self.visit(setting, event, &sid)),
+            Step::Start { reused } => match self.start_attempt(setting, run, event, reused) {
                 Ok(()) => progress.started(),
                 Err(()) => Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
             },
@@ -190,15 +202,21 @@ impl World {
                 progress.customer_found(Answer::Done(!self.twilio.conversations[index(&sid)].numbers.is_empty()))
             }
             Step::Open { sid } => {
-                let answer = self.call(setting, run, event, Effect::Open { conversation: index(&sid) }, weather);
+                let conversation = index(&sid);
+                let answer = self.call(setting, run, event, Effect::Open { conversation, event }, weather);
+                let is_own = self.twilio.conversations[conversation].event == event;
+                if setting.bug == Some(Bug::TakeReusedAway) && !is_own && weather == Weather::RefusedForGood {
+                    let then = Then::End(Sent::rejected(Reason::new(reason::RECIPIENT_INVALID, "")));
+                    return Step::TakeAway { sid, after: Duration::ZERO, then };
+                }
                 progress.opened(read(answer, |done| done.ok().map(drop)))
             }
             Step::TakeAway { sid, then, .. } => {
                 let answer = self.call(setting, run, event, Effect::Delete { conversation: index(&sid) }, weather);
                 progress.taken_away(then, read(answer, |_| Some(())))
             }
-            Step::FindRemains { then, .. } if refused => Progress::remains_found(then, mendable()),
-            Step::FindRemains { then, .. } => Progress::remains_found(then, Answer::Done(self.find(event))),
+            Step::FindRemains { then, .. } if refused => progress.remains_found(then, mendable()),
+            Step::FindRemains { then, .. } => progress.remains_found(then, Answer::Done(self.find(event))),
             other @ (Step::Pace | Step::Settle | Step::End(_)) => other,
         }
     }
@@ -220,7 +238,7 @@ impl World {
                 let attempt = self.attempt(setting, event);
                 progress.completion_found(Answer::Done(self.observe(setting, event, &attempt).present()))
             }
-            leftover::Step::Start => match self.start_attempt(setting, run, event) {
+            leftover::Step::Start => match self.start_attempt(setting, run, event, None) {
                 Ok(()) => progress.started(),
                 Err(()) => leftover::Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
             },
@@ -242,9 +260,9 @@ impl World {
         Some(Found { sid: sid(found), closed: self.twilio.conversations[found].state == ConversationState::Closed })
     }
 
-    /// The numbers that Twilio's list of the customer's conversations leaves; a stale one still has all of them busy.
-    pub fn find_numbers(&self, setting: &Setting, event: usize, stale: bool) -> Vec<E164> {
-        let numbers: Vec<E164> = (0..setting.numbers).map(number).collect();
+    /// What Twilio's list of the customer's conversations leaves of our numbers; a stale one still has all of them busy.
+    pub fn find_numbers(&self, setting: &Setting, event: usize, stale: bool) -> Numbers {
+        let ours: Vec<E164> = (0..setting.numbers).map(number).collect();
         let mut listed = Vec::new();
         for (at, found) in self.twilio.conversations.iter().enumerate() {
             if found.state == ConversationState::Deleted
@@ -256,12 +274,27 @@ impl World {
                 row(at, &unique_name(found.event), found.state, &number(*by), setting.events[event].customer)
             }));
         }
+        let customer = setting.events[event].customer;
+        let another = |by: usize| row(99, "another", ConversationState::Active, &number(by), customer);
+        listed.extend(self.twilio.taken.iter().filter(|(of, _)| *of == customer).map(|(_, by)| another(*by)));
         if stale {
-            let busy =
-                |by: usize| row(99, "another", ConversationState::Active, &number(by), setting.events[event].customer);
-            listed.extend((0..setting.numbers).map(busy));
+            listed.extend((0..setting.numbers).map(another));
         }
-        free_numbers(&numbers, &listed, &unique_name(event))
+        numbers(&ours, &listed, &unique_name(event))
+    }
+
+    /// What is in a conversation of another event.
+    fn visit(&self, setting: &Setting, event: usize, sid: &ConversationSid) -> Answer<Visited> {
+        let found = &self.twilio.conversations[index(sid)];
+        let is_whole = !found.openings.is_empty()
+            || self.attributed_to(sid.as_str()).is_some()
+            || setting.bug == Some(Bug::ReuseHalfMade);
+        match found.state {
+            ConversationState::Deleted => Answer::Done(Visited::HalfMade),
+            _ if found.openings.contains(&event) => Answer::Done(Visited::Messaged),
+            _ if is_whole => Answer::Done(Visited::Whole),
+            _ => Answer::Done(Visited::HalfMade),
+        }
     }
 
     pub fn look(&self, setting: &Setting, event: usize, attempt: &Attempt, since: Tick, impatient: bool) -> Looked {
@@ -289,17 +322,30 @@ impl World {
                     });
                 sid.map_or(Observed::Absent, |sid| Observed::Present { sid })
             }
-            Trace::Conversation { opening, .. } => {
-                let Some(found) = self.twilio.named_after(event) else { return Observed::Unreached };
-                let conversation = &self.twilio.conversations[found];
-                let present = || Observed::Present { sid: sid(found).to_string() };
-                match (conversation.numbers.is_empty(), *opening) {
-                    (_, true) if conversation.openings > 0 => present(),
-                    (false, false) => present(),
-                    (false, true) => Observed::Absent,
-                    (true, _) => Observed::Unreached,
+            Trace::Reused { conversation, .. } if setting.bug != Some(Bug::ForgetReused) => {
+                if self.twilio.conversations[index(conversation)].openings.contains(&event) {
+                    Observed::Present { sid: conversation.to_string() }
+                } else {
+                    Observed::Absent
                 }
             }
+            Trace::Reused { .. } => self.observe_own(event, true),
+            Trace::Conversation { opening, .. } => self.observe_own(event, *opening),
+        }
+    }
+}
+
+impl World {
+    /// The event's own conversation with its last step done.
+    fn observe_own(&self, event: usize, opening: bool) -> Observed {
+        let Some(found) = self.twilio.named_after(event) else { return Observed::Unreached };
+        let conversation = &self.twilio.conversations[found];
+        let present = || Observed::Present { sid: sid(found).to_string() };
+        match (conversation.numbers.is_empty(), opening) {
+            (_, true) if conversation.openings.contains(&event) => present(),
+            (false, false) => present(),
+            (false, true) => Observed::Absent,
+            (true, _) => Observed::Unreached,
         }
     }
 }

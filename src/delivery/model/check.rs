@@ -11,7 +11,7 @@ use super::{
     Action, Bug, EventOf, Setting,
     world::{Happening, World},
 };
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 const KEPT: &str = "every promise is kept";
 const OPENED: Action = Action::Conversation { opening: true };
@@ -88,14 +88,17 @@ fn one(action: Action) -> Setting {
     Setting {
         events: vec![EventOf { customer: 0, action }],
         on_unknown: OnUnknownOutcome::Resend,
+        on_active: OnActiveConversation::Skip,
         numbers: 1,
         tries: 3,
         faults: 2,
         crashes: 1,
         pauses: 1,
         closings: 0,
+        takings: 0,
         beyond: 0,
         hands: 0,
+        one_entry: false,
         memory: false,
         bug: None,
     }
@@ -143,6 +146,34 @@ fn two_events_of_one_customer_are_never_taken_for_each_other() {
     }
 }
 
+/// Somebody else takes numbers between the look for them and the use of them.
+#[test]
+fn a_race_for_our_numbers_leads_to_the_next_one_and_in_the_end_to_what_the_destination_asks_for() {
+    for on_active in [OnActiveConversation::Skip, OnActiveConversation::Reuse, OnActiveConversation::Retry] {
+        let bounds = Setting { takings: 2, numbers: 2, faults: 1, tries: 2, closings: 1, pauses: 0, ..one(OPENED) };
+        holds(&format!("numbers taken, {on_active:?}"), &Setting { on_active, ..bounds });
+    }
+}
+
+#[test]
+fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away() {
+    use OnActiveConversation::{Retry, Reuse};
+    use OnUnknownOutcome::{Park, Resend};
+    for (first, on_active, on_unknown, crashes, closings) in [
+        (OPENED, Reuse, Resend, 1, 0),
+        (OPENED, Reuse, Park, 1, 0),
+        (OPENED, Reuse, Resend, 0, 1),
+        (SILENT, Reuse, Resend, 0, 1),
+        (OPENED, Retry, Resend, 0, 1),
+    ] {
+        let mut setting = Setting { on_unknown, on_active, crashes, closings, ..two(first, OPENED) };
+        if long() {
+            setting = Setting { crashes: 1, closings: 1, ..setting };
+        }
+        holds(&format!("{first:?} and then {on_active:?}, {on_unknown:?}"), &setting);
+    }
+}
+
 #[test]
 fn two_events_of_two_customers_do_not_disturb_each_other() {
     for (first, second) in [(Action::Whatsapp, Action::Whatsapp), (Action::Whatsapp, OPENED)] {
@@ -152,6 +183,20 @@ fn two_events_of_two_customers_do_not_disturb_each_other() {
             setting = Setting { faults: 2, ..setting };
         }
         holds(&format!("two customers, {first:?} and {second:?}"), &setting);
+    }
+}
+
+#[test]
+fn of_the_events_of_one_entry_one_is_acted_on() {
+    for on_unknown in POLICIES {
+        for (action, customers) in [(Action::Whatsapp, 1), (Action::Whatsapp, 2), (OPENED, 1), (OPENED, 2)] {
+            let mut setting = Setting { on_unknown, one_entry: true, ..two(action, action) };
+            setting.events[1].customer = customers - 1;
+            if long() && action == Action::Whatsapp {
+                setting = Setting { tries: 3, faults: 2, ..setting };
+            }
+            holds(&format!("one entry, {action:?}, by {customers} numbers, {on_unknown:?}"), &setting);
+        }
     }
 }
 
@@ -171,7 +216,7 @@ fn an_effect_later_than_settle_is_the_window_that_is_left() {
     ] {
         let setting = Setting { beyond: 1, on_unknown, ..one(action) };
         let name = format!("later than settle, {action:?}, {on_unknown:?}");
-        assert_eq!(search_for(|world, _| world.doubled(), &name, &setting).is_some(), doubled, "{name}");
+        assert_eq!(search_for(World::doubled, &name, &setting).is_some(), doubled, "{name}");
         assert_eq!(search(&name, &setting).is_some(), anything, "{name}");
     }
 }
@@ -185,8 +230,11 @@ fn what_people_decide_breaks_no_promise() {
             holds(&format!("people, {action:?}, {on_unknown:?}"), &setting);
         }
         for action in [Action::Whatsapp, OPENED] {
-            let setting = Setting { on_unknown, hands: 1, tries: 1, crashes: more, ..two(action, action) };
-            holds(&format!("people, two {action:?}, {on_unknown:?}"), &setting);
+            for one_entry in [false, true] {
+                let setting =
+                    Setting { on_unknown, hands: 1, tries: 1, crashes: more, one_entry, ..two(action, action) };
+                holds(&format!("people, two {action:?}, {on_unknown:?}, one entry: {one_entry}"), &setting);
+            }
         }
     }
 }
@@ -198,7 +246,7 @@ fn only_an_event_that_may_have_been_sent_can_be_doubled_by_a_person() {
     let setting = Setting { beyond: 1, hands: 1, on_unknown: OnUnknownOutcome::Park, ..one(Action::Whatsapp) };
     let twice: Broken = |world, _| world.messaged_twice().then_some("messaged twice");
     assert!(search_for(twice, "reopened, later than settle", &setting).is_some());
-    assert!(search_for(|world, _| world.doubled(), "reopened, later than settle, counted", &setting).is_none());
+    assert!(search_for(World::doubled, "reopened, later than settle, counted", &setting).is_none());
 }
 
 /// What a journal in memory cannot keep: a restart forgets what was started.
@@ -208,7 +256,7 @@ fn a_journal_that_forgets_can_double_a_message() {
         for (action, doubled) in [(Action::Whatsapp, true), (OPENED, true), (SILENT, false)] {
             let setting = Setting { memory: true, on_unknown, ..one(action) };
             let name = format!("memory, {action:?}, {on_unknown:?}");
-            assert_eq!(search_for(|world, _| world.doubled(), &name, &setting).is_some(), doubled, "{name}");
+            assert_eq!(search_for(World::doubled, &name, &setting).is_some(), doubled, "{name}");
             let unharmed = Setting { crashes: 0, ..setting };
             holds(&format!("{name}, no restart"), &unharmed);
         }
@@ -224,6 +272,9 @@ fn every_seeded_bug_is_found() {
     let decided = Setting { hands: 1, ..message.clone() };
     let repeated = Setting { hands: 1, tries: 2, faults: 1, ..one(SILENT) };
     let given_up = Setting { hands: 1, ..unrepeated.clone() };
+    let entry = Setting { one_entry: true, ..messages.clone() };
+    let decided_entry = Setting { hands: 1, crashes: 0, ..entry.clone() };
+    let reused = Setting { on_active: OnActiveConversation::Reuse, ..two(OPENED, OPENED) };
     for (bug, setting) in [
         (Bug::SendBeforeStart, &message),
         (Bug::ResendWithoutSettling, &message),
@@ -234,12 +285,19 @@ fn every_seeded_bug_is_found() {
         (Bug::ForgetTurn, &messages),
         (Bug::ForgetAttribution, &messages),
         (Bug::RecoverLater, &messages),
+        (Bug::ForgetEntry, &entry),
+        (Bug::PassByUnended, &entry),
+        (Bug::HoldForNothing, &entry),
         (Bug::AttachWithoutLooking, &conversation),
         (Bug::LeaveHalfMade, &unrepeated),
         (Bug::ReopenSent, &decided),
         (Bug::ResolveInFlight, &decided),
         (Bug::GiveUpAtOnce, &given_up),
         (Bug::GiveBackRemoval, &repeated),
+        (Bug::ReopenPastEntry, &decided_entry),
+        (Bug::ReuseHalfMade, &Setting { tries: 1, ..reused.clone() }),
+        (Bug::TakeReusedAway, &reused),
+        (Bug::ForgetReused, &reused),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting.clone() });
         assert!(found.is_some(), "{bug:?} is not found");

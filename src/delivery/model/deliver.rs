@@ -8,7 +8,7 @@ use super::{
     world::{REMEMBER, World, owner},
 };
 use crate::{
-    api::reasons::event as reason,
+    api::{engage_destination::OnActiveConversation, reasons::event as reason},
     delivery::{
         journal::{Attempt, Entry, Operation, Reply, State, Trace},
         outcome::{Final, Outcome, Reason},
@@ -125,13 +125,14 @@ impl World {
             Work::Whatsapp(_, step) => call = *step == whatsapp::Step::Post,
             Work::Conversation(_, step) => match step {
                 Step::Find
+                | Step::Visit { .. }
                 | Step::FindRemains { .. }
                 | Step::FindCompletion
                 | Step::FindWebhooks { .. }
                 | Step::FindCustomer { .. } => look = true,
                 Step::FindNumbers => {
                     look = true;
-                    if self.faults > 0 && !self.twilio.conversations.is_empty() {
+                    if self.faults > 0 && !(self.twilio.conversations.is_empty() && self.twilio.taken.is_empty()) {
                         weathers.push(Weather::Stale);
                     }
                 }
@@ -141,7 +142,7 @@ impl World {
                 | Step::Add { .. }
                 | Step::Open { .. }
                 | Step::TakeAway { .. } => call = true,
-                Step::Pace | Step::Start | Step::Settle | Step::End(_) => {}
+                Step::Pace | Step::Start { .. } | Step::Settle | Step::End(_) => {}
             },
         }
         if self.faults > 0 && look {
@@ -189,7 +190,10 @@ impl World {
         delivery.work = match delivery.work {
             Work::Turn if self.turn_is_free(setting, run, event) => {
                 self.take_turn(setting, run, event);
-                begin(setting, event, delivery.attempts)
+                match self.enroll(setting, run, event, delivery.attempts) {
+                    None => begin(setting, event, delivery.attempts),
+                    Some(outcome) => Work::Record(outcome),
+                }
             }
             Work::Turn => Work::Record(Outcome::retry(reason::RECIPIENT_BUSY, "")),
             Work::Whatsapp(mut progress, step) => {
@@ -245,7 +249,8 @@ impl World {
                     Work::Whatsapp(progress, whatsapp::Progress::paced(Ok(())))
                 }
                 Work::Conversation(progress, ConversationStep::Pace) => {
-                    Work::Conversation(progress, conversation::Progress::paced(Ok(())))
+                    let step = progress.paced(Ok(()));
+                    Work::Conversation(progress, step)
                 }
                 Work::Whatsapp(progress, WhatsappStep::Settle) => {
                     let attempt = self.started(setting, run, event);
@@ -329,7 +334,12 @@ fn begin(setting: &Setting, event: usize, attempts: u32) -> Work {
             Work::Whatsapp(progress, step)
         }
         Action::Conversation { opening } => {
-            let (progress, step) = conversation::Progress::begin(attempts, opening, TICK);
+            let on_active = match setting.on_active {
+                OnActiveConversation::Reuse if !opening => OnActiveConversation::Skip,
+                other => other,
+            };
+            let wish = conversation::Wish { opening, on_active, settle: TICK };
+            let (progress, step) = conversation::Progress::begin(attempts, wish);
             Work::Conversation(progress, step)
         }
     }

@@ -14,7 +14,7 @@ mod schedules;
 mod twilio;
 mod world;
 
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 /// The model's clock: one tick is `delivery.settle`.
 type Tick = u32;
@@ -27,6 +27,8 @@ const TICK: std::time::Duration = std::time::Duration::from_mins(1);
 struct Setting {
     events: Vec<EventOf>,
     on_unknown: OnUnknownOutcome,
+    /// What follows when no number is free; `Reuse` without an opening message is `Skip`.
+    on_active: OnActiveConversation,
     /// Our numbers.
     numbers: usize,
     /// How often Segment sends each event.
@@ -39,10 +41,14 @@ struct Setting {
     pauses: u8,
     /// Open conversations that are closed by their timer or an agent.
     closings: u8,
+    /// Times that somebody else opens a conversation with a customer by one of our numbers.
+    takings: u8,
     /// Effects that show later than anybody waits.
     beyond: u8,
     /// Decisions of people.
     hands: u8,
+    /// All events are of one entry into an audience or a journey step.
+    one_entry: bool,
     /// The journal is in memory: it is empty after a start.
     memory: bool,
     bug: Option<Bug>,
@@ -83,6 +89,12 @@ enum Bug {
     ForgetAttribution,
     /// An event is given up without a look at what it has left.
     LeaveHalfMade,
+    /// A conversation is reused although its own event may still be taken back.
+    ReuseHalfMade,
+    /// A conversation that is reused is taken away when the message is refused for good.
+    TakeReusedAway,
+    /// A message in a conversation that is reused is looked for in the event's own.
+    ForgetReused,
     AnswerBeforeFinish,
     /// A person reopens what was sent.
     ReopenSent,
@@ -92,4 +104,12 @@ enum Bug {
     GiveUpAtOnce,
     /// An event is given back while what was asked to be removed may still be.
     GiveBackRemoval,
+    /// What a person has reopened does not ask whether another event of its entry was acted on since.
+    ReopenPastEntry,
+    /// Nobody asks whether another event of the same entry is under way.
+    ForgetEntry,
+    /// Another event of the same entry is only waited for while it is in somebody's hands.
+    PassByUnended,
+    /// An event that came to nothing holds back the others of its entry.
+    HoldForNothing,
 }

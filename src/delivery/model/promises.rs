@@ -16,14 +16,10 @@ use crate::{
 impl World {
     /// The first promise that does not hold.
     pub fn broken_promise(&self, setting: &Setting) -> Option<&'static str> {
-        self.broken.or_else(|| self.doubled()).or_else(|| {
+        self.broken.or_else(|| self.doubled(setting)).or_else(|| {
             let mut next = Vec::new();
             self.happenings(setting, &mut next);
-            if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
-                self.unfinished(setting)
-            } else {
-                None
-            }
+            if next.iter().all(Happening::is_from_outside) { self.unfinished(setting) } else { None }
         })
     }
 
@@ -34,9 +30,15 @@ impl World {
 
     /// Never two effects of one event that the customer sees, but for one more each time that a person has reopened an event that
     /// may have been sent.
-    pub fn doubled(&self) -> Option<&'static str> {
+    pub fn doubled(&self, setting: &Setting) -> Option<&'static str> {
         let twice =
             (0..self.journal.len()).any(|event| self.twilio.messaged(event) > 1 + usize::from(self.reopened[event]));
+        // Of an entry, too: whoever is messaged for one of its events is not for another.
+        let of_entry: usize = (0..self.journal.len()).map(|event| self.twilio.messaged(event)).sum();
+        let reopened: u8 = self.reopened.iter().sum();
+        if setting.one_entry && of_entry > 1 + usize::from(reopened) {
+            return Some("a customer was messaged twice for one entry");
+        }
         let in_twice = self.twilio.conversations.iter().any(|found| found.numbers.len() > 1);
         if twice {
             Some("a customer was messaged twice for one event")
@@ -65,10 +67,17 @@ impl World {
                 (Final::Unknown { .. }, _) => {}
                 (Final::Sent { .. }, 0) => return Some("an event counts as sent and was not"),
                 (_, effects) if effects > 1 + reopened => return Some("one event had two effects"),
-                (Final::Suppressed { .. } | Final::Rejected { .. }, effects) if effects > reopened => {
+                (Final::Suppressed { .. } | Final::Duplicate { .. } | Final::Rejected { .. }, effects)
+                    if effects > reopened =>
+                {
                     return Some("an event counts as not sent and was");
                 }
-                (Final::Sent { .. } | Final::Suppressed { .. } | Final::Rejected { .. }, _) => {}
+                (_, _) => {}
+            }
+            let mut taken_away =
+                self.twilio.conversations.iter().filter(|found| found.state == ConversationState::Deleted);
+            if matches!(outcome, Final::Sent { .. }) && taken_away.any(|found| found.openings.contains(&event)) {
+                return Some("an event's message was taken away with its conversation");
             }
             for found in there {
                 // What was left of a parked event is for the person who decides.
@@ -84,10 +93,19 @@ impl World {
                     return Some("a conversation is left of an event that was not sent");
                 }
             }
+            if matches!(outcome, Final::Duplicate { .. }) && !self.was_acted_on() {
+                return Some("an event was left to another of its entry, and none was acted on");
+            }
             if matches!(outcome, Final::Unknown { .. }) && setting.on_unknown == OnUnknownOutcome::Resend {
                 return Some("an event ends as unknown where it should be sent again");
             }
         }
         None
+    }
+
+    /// Whether an event was, or may have been; also one of which a person has decided since that it was not.
+    fn was_acted_on(&self) -> bool {
+        let sent = |entry: &Entry| matches!(entry.state, State::Final { outcome: Final::Sent { .. } });
+        self.journal.iter().flatten().any(|entry| sent(entry) || may_have_been_sent(entry))
     }
 }

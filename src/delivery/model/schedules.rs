@@ -7,7 +7,7 @@ use super::{
     Action, EventOf, Setting,
     world::{Happening, World},
 };
-use crate::api::engage_destination::OnUnknownOutcome;
+use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 
 fn event() -> impl Strategy<Value = EventOf> {
     let action = prop_oneof![
@@ -21,24 +21,38 @@ fn event() -> impl Strategy<Value = EventOf> {
 fn setting() -> impl Strategy<Value = Setting> {
     (
         prop::collection::vec(event(), 1..8),
-        prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+        (
+            prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
+            prop_oneof![
+                Just(OnActiveConversation::Skip),
+                Just(OnActiveConversation::Reuse),
+                Just(OnActiveConversation::Retry)
+            ],
+        ),
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8, 0..5_u8),
+        (0..6_u8, 0..6_u8, 0..4_u8, 0..3_u8, any::<bool>(), 0..5_u8),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings, hands))| Setting {
-            events,
-            on_unknown,
-            numbers,
-            tries,
-            faults,
-            crashes,
-            pauses,
-            closings,
-            beyond: 0,
-            hands,
-            memory: false,
-            bug: None,
-        })
+        .prop_map(
+            |(events, policies, (numbers, tries, faults), (crashes, pauses, closings, takings, one_entry, hands))| {
+                Setting {
+                    events,
+                    on_unknown: policies.0,
+                    on_active: policies.1,
+                    numbers,
+                    tries,
+                    faults,
+                    crashes,
+                    pauses,
+                    closings,
+                    takings,
+                    beyond: 0,
+                    hands,
+                    one_entry,
+                    memory: false,
+                    bug: None,
+                }
+            },
+        )
 }
 
 /// Which of the things that can happen does, at each moment: one drawn number each.
@@ -67,14 +81,14 @@ fn run(setting: &Setting, schedule: &[u16]) -> Result<(), TestCaseError> {
             world.repeat(event);
         }
         prop_assert_eq!(&journal, &world.journal, "a repetition changed the record, after {:?}", past);
-        if next.iter().all(|next| matches!(next, Happening::Close { .. })) {
+        if next.iter().all(Happening::is_from_outside) {
             break;
         }
         let happening = next[usize::from(draw) % next.len()];
         past.push(happening);
         world.happen(setting, happening);
         prop_assert!(lost(&world).is_none(), "an event is neither ended nor in flight, after {:?}", past);
-        prop_assert_eq!(world.broken.or_else(|| world.doubled()), None, "after {:?}", past);
+        prop_assert_eq!(world.broken.or_else(|| world.doubled(setting)), None, "after {:?}", past);
     }
     prop_assert_eq!(world.broken_promise(setting), None, "after {:?}", past);
     Ok(())

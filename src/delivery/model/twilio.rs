@@ -8,6 +8,8 @@ use crate::delivery::steps::conversation::Step;
 pub struct Twilio {
     pub messages: Vec<Message>,
     pub conversations: Vec<Conversation>,
+    /// Customers and numbers of ours that talk in somebody else's conversation.
+    pub taken: Vec<(usize, usize)>,
     /// Requests that were taken and have not had their effect yet.
     pub late: Vec<Late>,
 }
@@ -25,7 +27,8 @@ pub struct Conversation {
     pub webhooks: u8,
     /// Our numbers by which the customer is in it.
     pub numbers: Vec<usize>,
-    pub openings: u8,
+    /// Events whose opening message is in it.
+    pub openings: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,7 +46,7 @@ pub enum Effect {
     Attach { conversation: usize },
     RemoveWebhook { conversation: usize },
     Add { conversation: usize, number: usize },
-    Open { conversation: usize },
+    Open { conversation: usize, event: usize },
     Delete { conversation: usize },
 }
 
@@ -82,7 +85,7 @@ impl Twilio {
         let of_event = |conversation: usize| self.conversations[conversation].event == event;
         let late = self.late.iter().any(|late| match late.effect {
             Effect::Add { conversation, .. } => adds && of_event(conversation),
-            Effect::Open { conversation } => !adds && of_event(conversation),
+            Effect::Open { event: of, .. } => !adds && of == event,
             Effect::Message { event: of } => of == event,
             _ => false,
         });
@@ -101,9 +104,9 @@ impl Twilio {
 
     /// Times that the customer was messaged for this event.
     pub fn messaged(&self, event: usize) -> usize {
-        let opened = |found: &Conversation| if found.event == event { usize::from(found.openings) } else { 0 };
+        let openings = self.conversations.iter().flat_map(|found| &found.openings);
         self.messages.iter().filter(|message| message.event == event).count()
-            + self.conversations.iter().map(opened).sum::<usize>()
+            + openings.filter(|of| **of == event).count()
     }
 
     /// Gives the index of what was made or changed.
@@ -117,8 +120,13 @@ impl Twilio {
                 if self.named_after(event).is_some() {
                     return Err(Refusal::NameTaken);
                 }
-                let conversation =
-                    Conversation { event, state: State::Active, webhooks: 0, numbers: Vec::new(), openings: 0 };
+                let conversation = Conversation {
+                    event,
+                    state: State::Active,
+                    webhooks: 0,
+                    numbers: Vec::new(),
+                    openings: Vec::new(),
+                };
                 self.conversations.push(conversation);
                 Ok(self.conversations.len() - 1)
             }
@@ -133,15 +141,19 @@ impl Twilio {
             }
             Effect::Add { conversation, number } => {
                 let event = self.active(conversation)?.event;
-                match self.of_pair(setting, setting.events[event].customer, number) {
+                let customer = setting.events[event].customer;
+                if self.taken.contains(&(customer, number)) {
+                    return Err(Refusal::PairTaken);
+                }
+                match self.of_pair(setting, customer, number) {
                     Some(other) if other == conversation => {}
                     Some(_) => return Err(Refusal::PairTaken),
                     None => self.conversations[conversation].numbers.push(number),
                 }
                 Ok(conversation)
             }
-            Effect::Open { conversation } => {
-                self.active(conversation)?.openings += 1;
+            Effect::Open { conversation, event } => {
+                self.active(conversation)?.openings.push(event);
                 Ok(conversation)
             }
             Effect::Delete { conversation } => {

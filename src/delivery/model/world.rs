@@ -9,7 +9,9 @@ use super::{
 };
 use crate::delivery::{
     journal::{
-        Attempt, Entry, Operation, Owner, Reply, State, Trace, UnixMillis,
+        Attempt, Enrolled, Entry, Operation, Owner, Reply, State, Trace, UnixMillis,
+        by_hand::is_reopened,
+        enrollment,
         machine::{self, Asker},
     },
     outcome::{Final, Outcome, Reason},
@@ -23,6 +25,8 @@ pub struct World {
     pub now: Tick,
     /// By event, like everything else that is a list of one thing for each.
     pub journal: Vec<Option<Entry>>,
+    /// Events that are enrolled for their entry.
+    pub enrolled: Vec<bool>,
     /// The runs of the process so far.
     pub runs: Vec<Run>,
     pub twilio: Twilio,
@@ -32,6 +36,7 @@ pub struct World {
     pub crashes: u8,
     pub pauses: u8,
     pub closings: u8,
+    pub takings: u8,
     pub beyond: u8,
     pub hands: u8,
     /// How often a person has reopened an event that may have been sent.
@@ -73,6 +78,8 @@ pub enum Happening {
     Land { late: usize },
     /// A conversation is closed by its timer or an agent.
     Close { conversation: usize },
+    /// Somebody else opens a conversation with a customer.
+    Take { customer: usize, number: usize },
     /// A settling time passes.
     Tick,
     /// The hours pass after which an event is given up.
@@ -85,6 +92,13 @@ pub enum Happening {
     Reopen { event: usize },
 }
 
+impl Happening {
+    /// Nothing of the delivery waits for it.
+    pub const fn is_from_outside(&self) -> bool {
+        matches!(self, Self::Close { .. } | Self::Take { .. } | Self::Resolve { .. } | Self::Reopen { .. })
+    }
+}
+
 pub fn owner(run: usize) -> Owner {
     Owner(run.to_string())
 }
@@ -95,6 +109,7 @@ impl World {
         Self {
             now: 0,
             journal: vec![None; setting.events.len()],
+            enrolled: vec![false; setting.events.len()],
             runs: vec![Run::new(setting)],
             twilio: Twilio::default(),
             segment: vec![segment; setting.events.len()],
@@ -102,6 +117,7 @@ impl World {
             crashes: setting.crashes,
             pauses: setting.pauses,
             closings: setting.closings,
+            takings: setting.takings,
             beyond: setting.beyond,
             hands: setting.hands,
             reopened: vec![0; setting.events.len()],
@@ -136,7 +152,6 @@ impl World {
                 }
             }
         }
-        self.decisions(setting, all);
         all.extend((0..self.twilio.late.len()).map(|late| Happening::Land { late }));
         // What was taken shows within a settling time, or it is counted as beyond.
         if self.twilio.late.iter().all(|late| late.beyond) {
@@ -154,6 +169,16 @@ impl World {
             let active = found.filter(|(_, found)| found.state == ConversationState::Active);
             all.extend(active.map(|(conversation, _)| Happening::Close { conversation }));
         }
+        if self.takings > 0 {
+            let customers = 0..Run::customers(setting);
+            let pairs = customers.flat_map(|customer| (0..setting.numbers).map(move |number| (customer, number)));
+            let free = pairs.filter(|(customer, number)| {
+                !self.twilio.taken.contains(&(*customer, *number))
+                    && self.twilio.of_pair(setting, *customer, *number).is_none()
+            });
+            all.extend(free.map(|(customer, number)| Happening::Take { customer, number }));
+        }
+        self.decisions(setting, all);
     }
 
     /// Whether sending the event now could change anything: Segment repeats until it is answered for good.
@@ -198,6 +223,10 @@ impl World {
                 self.closings -= 1;
                 self.twilio.conversations[conversation].state = ConversationState::Closed;
             }
+            Happening::Take { customer, number } => {
+                self.takings -= 1;
+                self.twilio.taken.push((customer, number));
+            }
             Happening::Tick => {
                 let mut deliveries = self.runs.iter().flat_map(|run| run.deliveries.iter().flatten());
                 if !deliveries.any(|delivery| delivery.due() > self.now) {
@@ -231,11 +260,43 @@ impl World {
         reply
     }
 
+    /// Enrols an event for its entry, by the rules of the journal. What it ends with where another is acted on.
+    pub fn enroll(&mut self, setting: &Setting, run: usize, event: usize, attempts: u32) -> Option<Outcome> {
+        let reopened =
+            self.journal[event].as_ref().is_some_and(is_reopened) && setting.bug != Some(Bug::ReopenPastEntry);
+        if !setting.one_entry || attempts > 0 && !reopened || setting.bug == Some(Bug::ForgetEntry) {
+            return None;
+        }
+        let owner = owner(run);
+        let asker = Asker { owner: &owner, now: self.millis(), alone: true };
+        let others = (0..self.journal.len()).filter(|other| *other != event && self.enrolled[*other]);
+        let others = others.filter_map(|other| Some((other, self.journal[other].as_ref()?)));
+        let enrolled = match setting.bug {
+            Some(Bug::PassByUnended) => {
+                enrollment::enroll(others.filter(|(_, entry)| !matches!(entry.state, State::Open { .. })), asker)
+            }
+            Some(Bug::HoldForNothing) => match others.clone().find(|(_, entry)| is_for_nothing(entry)) {
+                Some((by, _)) => Enrolled::Ended { by, outcome: Final::Sent { sid: String::new() } },
+                None => enrollment::enroll(others, asker),
+            },
+            _ => enrollment::enroll(others, asker),
+        };
+        match enrolled {
+            Enrolled::Held => {
+                self.enrolled[event] = true;
+                None
+            }
+            Enrolled::Busy(_) => Some(Outcome::retry("EntryInFlight", "")),
+            Enrolled::Ended { .. } => Some(Outcome::Final(Final::Duplicate { reason: Reason::new("SameEntry", "") })),
+        }
+    }
+
     fn start(&mut self, setting: &Setting) {
         let run = self.runs.len();
         self.runs.push(Run::new(setting));
         if setting.memory {
             self.journal.fill(None);
+            self.enrolled.fill(false);
         }
         for event in 0..setting.events.len() {
             if setting.bug == Some(Bug::TakeOverStarted) {
@@ -329,6 +390,10 @@ impl World {
     }
 }
 
+fn is_for_nothing(entry: &Entry) -> bool {
+    matches!(entry.state, State::Final { outcome: Final::Rejected { .. } | Final::Suppressed { .. } })
+}
+
 /// By what an attempt of this event is known.
 fn trace(setting: &Setting, event: usize) -> Trace {
     match setting.events[event].action {
@@ -343,7 +408,7 @@ fn trace(setting: &Setting, event: usize) -> Trace {
 }
 
 pub fn unique_name(event: usize) -> String {
-    format!("event {event}")
+    format!("engage-{event:040x}")
 }
 
 pub fn customer(customer: usize) -> crate::twilio::E164 {
@@ -352,8 +417,12 @@ pub fn customer(customer: usize) -> crate::twilio::E164 {
 
 impl Run {
     fn new(setting: &Setting) -> Self {
-        let customers = setting.events.iter().map(|event| event.customer + 1).max().unwrap_or(0);
-        Self { alive: true, deliveries: vec![None; setting.events.len()], turns: vec![None; customers] }
+        let turns = vec![None; Self::customers(setting)];
+        Self { alive: true, deliveries: vec![None; setting.events.len()], turns }
+    }
+
+    fn customers(setting: &Setting) -> usize {
+        setting.events.iter().map(|event| event.customer + 1).max().unwrap_or(0)
     }
 }
 

@@ -35,16 +35,21 @@ pub fn of(expected: &Expected, event: &str, receipt: &Receipt, told: Status, now
         ("content_sid".to_owned(), json!(expected.content)),
         ("source_message_id".to_owned(), json!(event)),
     ]);
+    if let Some(seen) = &receipt.seen {
+        properties.insert("conversation_sid".to_owned(), json!(seen.conversation));
+    }
     if told == Status::Failed {
         properties.insert("error_code".to_owned(), json!(receipt.error_code));
         properties.insert("reason".to_owned(), json!(reason::late(receipt.error_code).0));
     }
     properties.extend(subject.journey.clone());
+    // What was looked at came to its status before; a callback comes at once.
+    let at = receipt.seen.as_ref().and_then(|seen| seen.at).map_or(now, |at| at.min(now));
     let mut announced = json!({
         "type": "track",
         "event": name,
         "messageId": format!("wa-{message}-{}", told.as_str()),
-        "timestamp": Timestamp::from_millisecond(now).unwrap_or_default().to_string(),
+        "timestamp": Timestamp::from_millisecond(at).unwrap_or_default().to_string(),
         "context": {"library": {"name": tracking::LIBRARY, "version": env!("CARGO_PKG_VERSION")}},
         "properties": properties,
     });
@@ -59,19 +64,28 @@ pub fn of(expected: &Expected, event: &str, receipt: &Receipt, told: Status, now
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{delivery::receipts::Subject, segment::Event};
+    use crate::{
+        delivery::receipts::{Subject, progress::Seen},
+        segment::Event,
+        twilio::sid::ConversationSid,
+    };
 
-    fn announced(told: Status, error_code: Option<u32>) -> Option<Value> {
+    fn announced(told: Status, error_code: Option<u32>, seen: Option<Seen>) -> Option<Value> {
         let subject = Subject {
             user_id: Some("u-42".into()),
             anonymous_id: None,
             journey: Map::from_iter([("journey_id".to_owned(), json!("j"))]),
         };
-        let expected = Expected { destination: "ns/welcome".into(), content: "HX1".into(), subject: Some(subject) };
+        let expected = Expected {
+            destination: "ns/welcome".into(),
+            content: "HX1".into(),
+            subject: Some(subject),
+            is_opening: seen.is_some(),
+        };
         of(
             &expected,
             "personas_1",
-            &Receipt { message: "SM1".into(), status: told, error_code },
+            &Receipt { message: "SM1".into(), status: told, error_code, seen },
             told,
             1_772_449_340_000,
         )
@@ -79,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_told_with_its_reason_and_is_known_again_as_ours() {
-        let event = announced(Status::Failed, Some(63_016)).unwrap();
+        let event = announced(Status::Failed, Some(63_016), None).unwrap();
         assert_eq!(
             event,
             json!({"type": "track", "event": "WhatsApp Failed", "messageId": "wa-SM1-failed", "userId": "u-42",
@@ -90,6 +104,20 @@ mod tests {
                     "error_code": 63_016, "reason": "OutsideWindow", "journey_id": "j"}})
         );
         assert!(tracking::is_own(&Event::parse(&event.to_string()).unwrap()));
-        assert_eq!(announced(Status::Queued, None), None);
+        assert_eq!(announced(Status::Queued, None, None), None);
+    }
+
+    #[test]
+    fn of_a_message_that_was_looked_at_the_conversation_and_the_time_of_its_status_are_told() {
+        let conversation: ConversationSid = format!("CH{:032}", 1).parse().unwrap();
+        let told = |at| {
+            announced(Status::Read, None, Some(Seen { conversation: conversation.clone(), at })).unwrap()["timestamp"]
+                .clone()
+        };
+        assert_eq!(told(Some(1_772_449_280_000)), "2026-03-02T11:01:20Z");
+        // Never later than it was seen.
+        assert_eq!((told(None), told(Some(i64::MAX))), ("2026-03-02T11:02:20Z".into(), "2026-03-02T11:02:20Z".into()));
+        let event = announced(Status::Read, None, Some(Seen { conversation: conversation.clone(), at: None })).unwrap();
+        assert_eq!(event["properties"]["conversation_sid"], json!(conversation));
     }
 }

@@ -11,19 +11,25 @@ use serde_json::Value;
 use super::{
     progress::Receipt,
     record::{Expected, Record},
-    store::{Announced, Announcement, MAX_WAITING, ReceiptStore, Taken},
+    store::{Announced, Announcement, DueLook, LookTaken, Looked, MAX_WAITING, ReceiptStore, Taken},
 };
-use crate::delivery::journal::{
-    JournalError, Key, UnixMillis,
-    file::{FileJournal, encode, failed, take_due},
-    machine::after,
-    now,
+use crate::{
+    delivery::journal::{
+        JournalError, Key, UnixMillis,
+        file::{FileJournal, encode, failed, take_due},
+        machine::after,
+        now,
+    },
+    segment::MessageId,
+    twilio::sid::ConversationMessageSid,
 };
 
 /// Record by key, as JSON.
 const RECORDS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("receipts");
 /// Records in the order in which they are forgotten.
 const EXPIRY: TableDefinition<(i64, &[u8]), ()> = TableDefinition::new("receipt_expiry");
+/// Looks to be taken: the uid of the destination, when it is due, and the event.
+const LOOKS: TableDefinition<(&str, i64, &str), ()> = TableDefinition::new("looks");
 /// Announcements by the uid of their destination and their place.
 const WAITING: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("announcements");
 /// The last place that was given.
@@ -41,6 +47,7 @@ struct Row {
 pub fn make_tables(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     transaction.open_table(RECORDS)?;
     transaction.open_table(EXPIRY)?;
+    transaction.open_table(LOOKS)?;
     transaction.open_table(WAITING)?;
     transaction.open_table(PLACES)?;
     transaction.open_table(TALLIES)?;
@@ -69,6 +76,10 @@ fn expect(
         records.get(encoded.as_slice()).map_err(failed)?.and_then(|stored| read(stored.value()).ok());
     if let Some(before) = &before {
         expiry.remove((before.expires, encoded.as_slice())).map_err(failed)?;
+        if let Some(look) = &before.look {
+            let mut looks = transaction.open_table(LOOKS).map_err(failed)?;
+            looks.remove((key.destination.as_str(), look.due, key.message_id.as_str())).map_err(failed)?;
+        }
     }
     let record = Record::expecting(before, expected, expires);
     records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
@@ -76,19 +87,72 @@ fn expect(
     Ok(())
 }
 
-fn take(transaction: &WriteTransaction, key: &Key, receipt: &Receipt) -> Result<Taken, JournalError> {
-    let (encoded, at) = (encode(key), now());
+/// Changes the record of an event; `None` when nothing is known of it, or not any more.
+fn change<T>(
+    transaction: &WriteTransaction,
+    key: &Key,
+    at: UnixMillis,
+    change: impl FnOnce(&mut Record) -> Result<T, JournalError>,
+) -> Result<Option<T>, JournalError> {
+    let encoded = encode(key);
     let mut records = transaction.open_table(RECORDS).map_err(failed)?;
     let stored =
         records.get(encoded.as_slice()).map_err(failed)?.and_then(|stored| read::<Record>(stored.value()).ok());
-    let Some(mut record) = stored.filter(|record| record.expires > at) else { return Ok(Taken::Unknown) };
+    let Some(mut record) = stored.filter(|record| record.expires > at) else { return Ok(None) };
+    let before = record.clone();
+    let changed = change(&mut record)?;
+    if record != before {
+        records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
+    }
+    Ok(Some(changed))
+}
+
+fn take(
+    transaction: &WriteTransaction,
+    key: &Key,
+    record: &mut Record,
+    receipt: &Receipt,
+    at: UnixMillis,
+) -> Result<Taken, JournalError> {
     let Some(change) = record.take(key, receipt, at) else { return Ok(Taken::Repeated) };
-    records.insert(encoded.as_slice(), write(&record)?.as_slice()).map_err(failed)?;
     let announced = match change.announcement {
         None => Announced::No,
         Some(event) => announce(transaction, &key.destination, &Row { since: at, event })?,
     };
     Ok(Taken::Advanced { told: change.told, announced })
+}
+
+/// An event has ended as sent: with its entry the first look at its message is put in its place.
+pub fn sent(transaction: &WriteTransaction, key: &Key, sid: &str) -> Result<(), JournalError> {
+    let Ok(conversation) = sid.parse() else { return Ok(()) };
+    let at = now();
+    if let Some(due) = change(transaction, key, at, |record| Ok(record.sent(conversation, at)))?.flatten() {
+        let mut looks = transaction.open_table(LOOKS).map_err(failed)?;
+        looks.insert((key.destination.as_str(), due, key.message_id.as_str()), ()).map_err(failed)?;
+    }
+    Ok(())
+}
+
+fn looked(
+    transaction: &WriteTransaction,
+    key: &Key,
+    due: UnixMillis,
+    looked: Looked,
+) -> Result<LookTaken, JournalError> {
+    let at = now();
+    let (destination, event) = (key.destination.as_str(), key.message_id.as_str());
+    let taken = change(transaction, key, at, |record| {
+        let taken: Result<Vec<Taken>, JournalError> =
+            looked.receipts.iter().map(|receipt| take(transaction, key, record, receipt, at)).collect();
+        Ok((taken?, record.looked(due, looked.message, looked.then, at)))
+    })?;
+    let mut looks = transaction.open_table(LOOKS).map_err(failed)?;
+    looks.remove((destination, due, event)).map_err(failed)?;
+    let (receipts, next) = taken.unwrap_or_default();
+    if let Some(next) = next {
+        looks.insert((destination, next, event), ()).map_err(failed)?;
+    }
+    Ok(LookTaken { receipts, goes_on: next.is_some() })
 }
 
 fn announce(transaction: &WriteTransaction, destination: &str, row: &Row) -> Result<Announced, JournalError> {
@@ -122,7 +186,64 @@ impl ReceiptStore for FileJournal {
     }
 
     async fn take(&self, key: Key, receipt: Receipt) -> Result<Taken, JournalError> {
-        self.transact(true, move |transaction| take(transaction, &key, &receipt)).await
+        self.transact(true, move |transaction| {
+            let at = now();
+            let taken = change(transaction, &key, at, |record| take(transaction, &key, record, &receipt, at))?;
+            Ok(taken.unwrap_or(Taken::Unknown))
+        })
+        .await
+    }
+
+    fn opened(&self, key: Key, message: ConversationMessageSid) {
+        self.transact_aside(move |transaction| {
+            change(transaction, &key, now(), |record| {
+                record.opening = Some(message);
+                Ok(())
+            })
+            .map(drop)
+        });
+    }
+
+    async fn looking_destinations(&self) -> Result<Vec<String>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let looks = transaction.open_table(LOOKS).map_err(failed)?;
+        let mut destinations: Vec<String> = Vec::new();
+        loop {
+            // From one destination to the next, however many looks it has.
+            let from = destinations.last().map_or_else(String::new, |last| format!("{last}\0"));
+            let Some(row) = looks.range((from.as_str(), UnixMillis::MIN, "")..).map_err(failed)?.next() else {
+                return Ok(destinations);
+            };
+            destinations.push(row.map_err(failed)?.0.value().0.to_owned());
+        }
+    }
+
+    async fn looks(&self, destination: &str, now: UnixMillis, most: usize) -> Result<Vec<DueLook>, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        let looks = transaction.open_table(LOOKS).map_err(failed)?;
+        let records = transaction.open_table(RECORDS).map_err(failed)?;
+        let range = (destination, UnixMillis::MIN, "")..(destination, now.saturating_add(1), "");
+        let mut found = Vec::new();
+        for row in looks.range(range).map_err(failed)?.take(most) {
+            let (row, ()) = row.map(|(row, none)| (row, none.value())).map_err(failed)?;
+            let (_, due, event) = row.value();
+            let message_id = MessageId::parse(event).map_err(|error| JournalError::Unreadable(error.to_string()))?;
+            let key = Key { destination: destination.to_owned(), message_id };
+            let record = records.get(encode(&key).as_slice()).map_err(failed)?;
+            let record = record.and_then(|stored| read::<Record>(stored.value()).ok());
+            let look = record.filter(|record| record.expires > now).and_then(|record| record.look);
+            found.push(DueLook { key, due, look: look.filter(|look| look.due == due) });
+        }
+        Ok(found)
+    }
+
+    async fn looked(&self, key: Key, due: UnixMillis, outcome: Looked) -> Result<LookTaken, JournalError> {
+        self.transact(true, move |transaction| looked(transaction, &key, due, outcome)).await
+    }
+
+    async fn looks_count(&self) -> Result<u64, JournalError> {
+        let transaction = self.database().begin_read().map_err(failed)?;
+        transaction.open_table(LOOKS).map_err(failed)?.len().map_err(failed)
     }
 
     async fn message_of(&self, key: &Key) -> Result<Option<String>, JournalError> {

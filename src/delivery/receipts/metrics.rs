@@ -1,4 +1,4 @@
-//! What is counted of callbacks and of what Segment is told. Labels are words from known sets.
+//! What is counted of callbacks, of looks and of what Segment is told. Labels are words from known sets.
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -18,7 +18,7 @@ struct StatusLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CallbackLabels {
+struct ResultLabels {
     result: String,
 }
 
@@ -45,6 +45,26 @@ pub enum CallbackResult {
     Failed,
 }
 
+/// What came of a look at an opening message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookResult {
+    /// It said something new.
+    New,
+    Repeated,
+    /// The conversation has no message of this event.
+    NotListed,
+    /// Twilio asked to slow down; it is taken later.
+    Throttled,
+    /// Twilio refused the credentials; it is taken again.
+    Refused,
+    /// It could not be taken, and is taken again.
+    Failed,
+    /// The conversation or the message was deleted: it was the last.
+    Gone,
+    /// None could be taken until the last moment: what became of the message will not be known.
+    GivenUp,
+}
+
 /// What came of an announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToldResult {
@@ -55,11 +75,13 @@ pub enum ToldResult {
     Expired,
 }
 
-/// Counters of callbacks and announcements.
+/// Counters of callbacks, looks and announcements.
 #[derive(Debug, Clone)]
 pub struct ReceiptMetrics {
     statuses: Family<StatusLabels, Counter>,
-    callbacks: Family<CallbackLabels, Counter>,
+    callbacks: Family<ResultLabels, Counter>,
+    looks: Family<ResultLabels, Counter>,
+    looks_waiting: Gauge,
     told: Family<ToldLabels, Counter>,
     waiting: Gauge,
 }
@@ -69,6 +91,8 @@ impl ReceiptMetrics {
         let metrics = Self {
             statuses: Family::default(),
             callbacks: Family::default(),
+            looks: Family::default(),
+            looks_waiting: Gauge::default(),
             told: Family::default(),
             waiting: Gauge::default(),
         };
@@ -78,6 +102,16 @@ impl ReceiptMetrics {
             metrics.statuses.clone(),
         );
         registry.register("callbacks", "Status callbacks received, by what came of them", metrics.callbacks.clone());
+        registry.register(
+            "receipt_looks",
+            "Looks at what became of opening messages, by what came of them",
+            metrics.looks.clone(),
+        );
+        registry.register(
+            "receipt_looks_waiting",
+            "Opening messages that are still to be looked at",
+            metrics.looks_waiting.clone(),
+        );
         registry.register(
             "announcements",
             "Events that told Segment what became of a message, or were not told",
@@ -109,7 +143,27 @@ impl ReceiptMetrics {
             CallbackResult::Refused => "refused",
             CallbackResult::Failed => "failed",
         };
-        self.callbacks.get_or_create(&CallbackLabels { result: result.to_owned() }).inc();
+        self.callbacks.get_or_create(&ResultLabels { result: result.to_owned() }).inc();
+    }
+
+    /// A look was taken, or never will be.
+    pub fn look(&self, result: LookResult) {
+        let result = match result {
+            LookResult::New => "new",
+            LookResult::Repeated => "repeated",
+            LookResult::NotListed => "not_listed",
+            LookResult::Throttled => "throttled",
+            LookResult::Refused => "refused",
+            LookResult::Failed => "failed",
+            LookResult::Gone => "gone",
+            LookResult::GivenUp => "given_up",
+        };
+        self.looks.get_or_create(&ResultLabels { result: result.to_owned() }).inc();
+    }
+
+    /// So many messages are still to be looked at.
+    pub fn looks_waiting(&self, count: u64) {
+        self.looks_waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// Announcements have left, or never will.

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{delivery::journal::UnixMillis, twilio::sid::ConversationSid};
+
 /// Where a message stands, from the least to the most that can be said of it. What reached the customer did, whatever failed
 /// on another way, so a delivery outweighs a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -48,13 +50,24 @@ impl Status {
     }
 }
 
-/// What one callback says.
+/// What one callback says, or one look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     pub message: String,
     pub status: Status,
     /// Of a failure: the number in Twilio's error dictionary.
     pub error_code: Option<u32>,
+    /// Of a message that was looked at.
+    pub seen: Option<Seen>,
+}
+
+/// What is known of a message that was looked at, and not called back about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The conversation that the message is in.
+    pub conversation: ConversationSid,
+    /// When it came to its status, where Twilio says so.
+    pub at: Option<UnixMillis>,
 }
 
 /// What is known of one message.
@@ -108,7 +121,7 @@ mod tests {
     use super::*;
 
     fn receipt(status: Status, error_code: Option<u32>) -> Receipt {
-        Receipt { message: "SM1".into(), status, error_code }
+        Receipt { message: "SM1".into(), status, error_code, seen: None }
     }
 
     fn fold(receipts: &[Receipt]) -> (Progress, Vec<Status>) {

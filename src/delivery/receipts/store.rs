@@ -1,5 +1,5 @@
-//! Where receipts are kept: beside the journal's entries, with what is waiting to leave for Segment and with what status
-//! counts of each destination.
+//! Where receipts are kept: beside the journal's entries, with the looks that are still to be taken, with what is waiting to
+//! leave for Segment and with what status counts of each destination.
 
 use std::time::Duration;
 
@@ -7,10 +7,14 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{
+    look::{Look, Then},
     progress::{Receipt, Status},
     record::{Expected, Record},
 };
-use crate::delivery::journal::{JournalError, Key, UnixMillis};
+use crate::{
+    delivery::journal::{JournalError, Key, UnixMillis},
+    twilio::sid::ConversationMessageSid,
+};
 
 /// Most announcements that wait at once. What finds no room is counted and not told.
 pub const MAX_WAITING: u64 = 100_000;
@@ -45,7 +49,38 @@ pub struct Announcement {
     pub event: Value,
 }
 
+/// A look that is due.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DueLook {
+    pub key: Key,
+    pub due: UnixMillis,
+    /// At what; `None` when it has been forgotten.
+    pub look: Option<Look>,
+}
+
+/// What a look has come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The message, where it was found.
+    pub message: Option<ConversationMessageSid>,
+    /// What was seen of it, in order.
+    pub receipts: Vec<Receipt>,
+    pub then: Then,
+}
+
+/// What came of a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookTaken {
+    /// What came of each receipt.
+    pub receipts: Vec<Taken>,
+    /// Whether there is another look to come.
+    pub goes_on: bool,
+}
+
 /// Keeps receipts, announcements and counts.
+///
+/// The looks at an event's opening message begin with its end: whoever keeps the journal's entries puts the first one in its
+/// place together with the entry that says `sent`.
 #[async_trait]
 pub trait ReceiptStore: Send + Sync {
     /// A message of this event is about to be made. Not waited for: it is on disk no later than the start that follows.
@@ -53,6 +88,22 @@ pub trait ReceiptStore: Send + Sync {
 
     /// Takes a receipt in. When it returns, what it says and the announcement that follows are both on disk, or neither.
     async fn take(&self, key: Key, receipt: Receipt) -> Result<Taken, JournalError>;
+
+    /// The opening message of this event is this one. Not waited for: it is on disk no later than the end that follows.
+    fn opened(&self, key: Key, message: ConversationMessageSid);
+
+    /// The uids of the destinations of which messages are still to be looked at.
+    async fn looking_destinations(&self) -> Result<Vec<String>, JournalError>;
+
+    /// The looks of a destination that are due by `now`, the oldest first.
+    async fn looks(&self, destination: &str, now: UnixMillis, most: usize) -> Result<Vec<DueLook>, JournalError>;
+
+    /// Takes in what a look has come to. When it returns, what was seen, the announcements that follow and the next look are all
+    /// on disk, or none of it.
+    async fn looked(&self, key: Key, due: UnixMillis, looked: Looked) -> Result<LookTaken, JournalError>;
+
+    /// How many messages are still to be looked at.
+    async fn looks_count(&self) -> Result<u64, JournalError>;
 
     /// A message that is known to have been made for this event.
     async fn message_of(&self, key: &Key) -> Result<Option<String>, JournalError>;

@@ -4,19 +4,26 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use serde_json::Map;
 
-use super::*;
+use super::{
+    look::Then,
+    progress::Seen,
+    store::{DueLook, Looked},
+    *,
+};
 use crate::{
     delivery::{
-        journal::{Journal, Key, file::FileJournal, memory::MemoryJournal},
+        journal::{Journal, Key, Operation, file::FileJournal, memory::MemoryJournal, now},
+        outcome::{Final, Reason},
         receipts::store::Announced,
     },
     segment::MessageId,
+    twilio::sid::{ConversationMessageSid, ConversationSid},
 };
 
 const DAY: Duration = Duration::from_hours(24);
 
 fn stores(folder: &Path) -> [Arc<dyn Journal>; 2] {
-    [Arc::new(MemoryJournal::new(3)), Arc::new(FileJournal::open(&folder.join("journal.redb")).unwrap())]
+    [Arc::new(MemoryJournal::new(9)), Arc::new(FileJournal::open(&folder.join("journal.redb")).unwrap())]
 }
 
 fn key(uid: &str, event: &str) -> Key {
@@ -25,11 +32,11 @@ fn key(uid: &str, event: &str) -> Key {
 
 fn expected(user: Option<&str>) -> Expected {
     let subject = user.map(|user| Subject { user_id: Some(user.into()), anonymous_id: None, journey: Map::new() });
-    Expected { destination: "ns/welcome".into(), content: "HX1".into(), subject }
+    Expected { destination: "ns/welcome".into(), content: "HX1".into(), subject, is_opening: false }
 }
 
 fn receipt(message: &str, status: Status) -> Receipt {
-    Receipt { message: message.into(), status, error_code: None }
+    Receipt { message: message.into(), status, error_code: None, seen: None }
 }
 
 fn told(status: Status, announced: Announced) -> Taken {
@@ -54,6 +61,130 @@ async fn a_receipt_is_told_once_and_only_of_an_event_that_expects_it() {
         assert_eq!(store.message_of(&event).await.unwrap().as_deref(), Some("SM1"));
         assert_eq!(store.message_of(&key("other", "m")).await.unwrap(), None);
         assert_eq!(store.waiting_count().await.unwrap(), 0);
+    }
+}
+
+fn conversation() -> ConversationSid {
+    format!("CH{:032}", 1).parse().unwrap()
+}
+
+fn message() -> ConversationMessageSid {
+    format!("IM{:032}", 1).parse().unwrap()
+}
+
+/// Brings an event that is to open a conversation to its end.
+async fn end(journal: &dyn Journal, key: &Key, outcome: Final) {
+    let opening = Expected { is_opening: true, ..expected(Some("u-42")) };
+    journal.receipts().expect(key.clone(), opening, DAY);
+    journal.apply(key.clone(), Operation::Claim { give_up: DAY }).await.unwrap();
+    journal.apply(key.clone(), Operation::Finish { outcome, remember: DAY }).await.unwrap();
+}
+
+fn sent() -> Final {
+    Final::Sent { sid: conversation().to_string() }
+}
+
+async fn due(journal: &dyn Journal, uid: &str) -> Vec<DueLook> {
+    journal.receipts().looks(uid, now() + 3_600_000, 10).await.unwrap()
+}
+
+fn looked(status: Status) -> Looked {
+    let seen = Some(Seen { conversation: conversation(), at: None });
+    let receipts = vec![Receipt { seen, ..receipt(message().as_str(), status) }];
+    Looked { message: Some(message()), receipts, then: Then::Next }
+}
+
+#[tokio::test]
+async fn an_opening_message_is_looked_at_from_the_moment_at_which_its_event_ends_as_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in stores(folder.path()) {
+        let store = journal.receipts();
+        let rejected = Final::Rejected { reason: Reason::new("NotOnWhatsApp", "") };
+        end(&*journal, &key("u", "rejected"), rejected).await;
+        assert_eq!(store.looks_count().await.unwrap(), 0);
+        // A message of its own is called back about.
+        store.expect(key("u", "message"), expected(None), DAY);
+        journal.apply(key("u", "message"), Operation::Claim { give_up: DAY }).await.unwrap();
+        let outcome = Final::Sent { sid: "SM1".into() };
+        journal.apply(key("u", "message"), Operation::Finish { outcome, remember: DAY }).await.unwrap();
+        assert_eq!(store.looks_count().await.unwrap(), 0);
+
+        for uid in ["u", "uu"] {
+            end(&*journal, &key(uid, "sent"), sent()).await;
+        }
+        assert_eq!((store.looks_count().await.unwrap(), store.looking_destinations().await.unwrap().len()), (2, 2));
+        assert_eq!(store.looks("u", now(), 10).await.unwrap(), []);
+        let found = due(&*journal, "u").await;
+        let [DueLook { key: found, look: Some(look), .. }] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((found, &look.conversation, &look.message), (&key("u", "sent"), &conversation(), &None));
+    }
+}
+
+#[tokio::test]
+async fn the_sid_of_an_opening_message_is_kept_for_the_looks_at_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in stores(folder.path()) {
+        let event = key("u", "m");
+        let opening = Expected { is_opening: true, ..expected(None) };
+        journal.receipts().expect(event.clone(), opening, DAY);
+        journal.apply(event.clone(), Operation::Claim { give_up: DAY }).await.unwrap();
+        journal.receipts().opened(event.clone(), message());
+        journal.apply(event.clone(), Operation::Finish { outcome: sent(), remember: DAY }).await.unwrap();
+        assert_eq!(due(&*journal, "u").await[0].look.as_ref().unwrap().message, Some(message()));
+    }
+}
+
+#[tokio::test]
+async fn what_a_look_sees_is_told_once_and_the_last_look_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in stores(folder.path()) {
+        let store = journal.receipts();
+        let event = key("u", "m");
+        end(&*journal, &event, sent()).await;
+        for (status, taken, goes_on) in [
+            (Status::Sent, told(Status::Sent, Announced::Yes), true),
+            (Status::Sent, Taken::Repeated, true),
+            (Status::Read, told(Status::Read, Announced::Yes), false),
+        ] {
+            let [DueLook { due: at, .. }] = due(&*journal, "u").await[..] else { panic!("{status:?}") };
+            let came = store.looked(event.clone(), at, looked(status)).await.unwrap();
+            assert_eq!((came.receipts, came.goes_on), (vec![taken], goes_on));
+            // One that was cut off before it was answered and is taken once more tells nothing twice.
+            let again = store.looked(event.clone(), at, looked(status)).await.unwrap();
+            assert_eq!(again.receipts, [Taken::Repeated]);
+            assert_eq!(store.looks_count().await.unwrap(), u64::from(goes_on));
+        }
+        assert_eq!(store.waiting_count().await.unwrap(), 2);
+        let events = store.waiting("u", 0, 10).await.unwrap();
+        assert_eq!(events[1].event["properties"]["conversation_sid"], conversation().as_str());
+        assert_eq!(events[1].event["messageId"], format!("wa-{}-read", message()));
+    }
+}
+
+#[tokio::test]
+async fn a_look_whose_record_is_forgotten_is_seen_to_be_so_and_taken_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in stores(folder.path()) {
+        let store = journal.receipts();
+        let event = key("u", "m");
+        let opening = Expected { is_opening: true, ..expected(None) };
+        store.expect(event.clone(), opening.clone(), Duration::from_millis(50));
+        journal.apply(event.clone(), Operation::Claim { give_up: DAY }).await.unwrap();
+        journal.apply(event.clone(), Operation::Finish { outcome: sent(), remember: DAY }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        assert_eq!(store.forget_receipts().await.unwrap(), 1);
+        let [DueLook { due: at, look: None, .. }] = due(&*journal, "u").await[..] else { panic!() };
+        let came = store.looked(event.clone(), at, looked(Status::Read)).await.unwrap();
+        assert!(came.receipts.iter().all(|taken| *taken == Taken::Unknown) && !came.goes_on);
+        assert_eq!(store.looks_count().await.unwrap(), 0);
+        // An event that comes again after its time is a new one: the look at its first message goes.
+        end(&*journal, &key("u", "again"), sent()).await;
+        store.expect(key("u", "again"), opening, DAY);
+        assert_eq!(
+            store.take(key("u", "again"), receipt("SM1", Status::Queued)).await.unwrap(),
+            told(Status::Queued, Announced::No)
+        );
+        assert_eq!(store.looks_count().await.unwrap(), 0);
     }
 }
 
@@ -105,6 +236,8 @@ async fn memory_holds_no_more_than_it_may() {
     for event in ["a", "b", "c", "d"] {
         store.expect(key("u", event), expected(None), DAY);
     }
+    end(&journal, &key("u", "d"), sent()).await;
+    assert_eq!(store.looks_count().await.unwrap(), 0);
     assert_eq!(store.take(key("u", "d"), receipt("SM1", Status::Sent)).await.unwrap(), Taken::Unknown);
     assert!(matches!(store.take(key("u", "c"), receipt("SM1", Status::Sent)).await.unwrap(), Taken::Advanced { .. }));
 }
@@ -118,6 +251,7 @@ async fn a_file_that_is_opened_again_has_it_all() {
         journal.expect(key("u", "m"), expected(Some("u-42")), DAY);
         journal.take(key("u", "m"), receipt("SM1", Status::Sent)).await.unwrap();
         journal.keep_tallies(vec![("ns/welcome".into(), Some(1.into()))]).await.unwrap();
+        end(&journal, &key("u", "opened"), sent()).await;
     }
     let begin = std::time::Instant::now();
     let journal = loop {
@@ -130,5 +264,6 @@ async fn a_file_that_is_opened_again_has_it_all() {
     };
     assert_eq!(journal.take(key("u", "m"), receipt("SM1", Status::Sent)).await.unwrap(), Taken::Repeated);
     assert_eq!(journal.waiting("u", 0, 9).await.unwrap().len(), 1);
+    assert_eq!(due(&journal, "u").await.len(), 1);
     assert_eq!(journal.tallies().await.unwrap(), [("ns/welcome".to_owned(), 1.into())]);
 }

@@ -10,7 +10,7 @@ use engage_operator::api::{
 use serde_json::{Value, json};
 
 use super::world::Cluster;
-use crate::harness::{conversation, destination, flow, merge, sid, whatsapp};
+use crate::harness::{by_name, conversation, destination, flow, merge, sid, whatsapp};
 
 /// Something that a rule refuses, and the same mended.
 struct Case {
@@ -50,6 +50,8 @@ fn cases() -> Vec<Case> {
     let timeout = "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)";
     let number = "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001";
     let region = "defaultRegion is two capital letters of ISO 3166-1, such as BR or US";
+    let template_once = "name the template once: set either contentSid (HX…) or content (its friendlyName)";
+    let lead_welcome = json!({"friendlyName": "lead_welcome", "language": "en"});
     let variables = |count: usize| -> Value { (0..count).map(|n| (n.to_string(), json!("x"))).collect() };
     let by_sid = |flow_sid: &str| {
         let mut action = conversation();
@@ -60,6 +62,13 @@ fn cases() -> Vec<Case> {
     let nowhere = {
         let mut action = conversation();
         action["conversation"].as_object_mut().unwrap().remove("flowRef");
+        action
+    };
+    let validity = "validity is 1s to 10h, the range that Twilio takes";
+    let consent = "consent is known by one thing: set either trait or subscription";
+    let unopened = {
+        let mut action = conversation();
+        action["conversation"].as_object_mut().unwrap().remove("openingMessage");
         action
     };
     let by_position = {
@@ -86,6 +95,21 @@ fn cases() -> Vec<Case> {
             &json!({"whatsapp": {"includeTraits": ["first_name"]}}),
         ),
         ed(
+            "spec.whatsapp",
+            template_once,
+            &whatsapp(),
+            &json!({"whatsapp": {"content": lead_welcome}}),
+            &json!({"whatsapp": {"content": lead_welcome, "contentSid": null}}),
+        ),
+        ed("spec.whatsapp", template_once, &whatsapp(), &json!({"whatsapp": {"contentSid": null}}), &none),
+        ed(
+            "spec.conversation.openingMessage",
+            template_once,
+            &by_name(conversation(), &lead_welcome),
+            &json!({"conversation": {"openingMessage": {"contentSid": sid("HX", 1)}}}),
+            &none,
+        ),
+        ed(
             "spec.whatsapp.messagingServiceSid",
             "messagingServiceSid is MG followed by 32 hexadecimal digits",
             &whatsapp(),
@@ -105,6 +129,42 @@ fn cases() -> Vec<Case> {
             &by_position,
             &json!({"whatsapp": {"contentVariables": variables(101)}}),
             &json!({"whatsapp": {"contentVariables": variables(100)}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "0s"}}),
+            &json!({"whatsapp": {"validity": "1s"}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "36001s"}}),
+            &json!({"whatsapp": {"validity": "10h"}}),
+        ),
+        ed(
+            "spec.whatsapp.validity",
+            validity,
+            &whatsapp(),
+            &json!({"whatsapp": {"validity": "1d"}}),
+            &json!({"whatsapp": {"validity": "600m"}}),
+        ),
+        ed("spec.consent", consent, &whatsapp(), &json!({"consent": {}}), &json!({"consent": {"trait": "opt_in"}})),
+        ed(
+            "spec.consent",
+            consent,
+            &whatsapp(),
+            &json!({"consent": {"trait": "opt_in", "subscription": "OptIn"}}),
+            &json!({"consent": {"subscription": "OptOut"}}),
+        ),
+        ed(
+            "spec.conversation",
+            "onActiveConversation: Reuse sends the opening message into the conversation: set openingMessage",
+            &unopened,
+            &json!({"conversation": {"onActiveConversation": "Reuse"}}),
+            &json!({"conversation": {"onActiveConversation": "Retry"}}),
         ),
         ed("spec.conversation", once, &conversation(), &json!({"conversation": {"flowSid": sid("FW", 1)}}), &none),
         ed("spec.conversation", once, &nowhere, &none, &json!({"conversation": {"flowSid": sid("FW", 1)}})),

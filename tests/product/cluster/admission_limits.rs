@@ -10,7 +10,7 @@ use super::{
     admission::{admit_offline, schemas},
     world::Cluster,
 };
-use crate::harness::{conversation, destination, flow, merge, whatsapp};
+use crate::harness::{by_name, conversation, destination, flow, merge, whatsapp};
 
 /// Objects that between them have every field of both specs.
 fn full() -> Vec<Value> {
@@ -30,6 +30,7 @@ fn full() -> Vec<Value> {
         merge(&mut spec, &change);
         destination("full", &spec)
     };
+    let content = json!({"friendlyName": "lead_welcome", "language": "en"});
     let mut by_position = whatsapp();
     by_position["whatsapp"].as_object_mut().unwrap().remove("contentVariables");
     let mut by_sid = conversation();
@@ -45,10 +46,15 @@ fn full() -> Vec<Value> {
     let mut from_config_map = flow.clone();
     from_config_map["spec"].as_object_mut().unwrap().remove("definition");
     from_config_map["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
+    let mut subscribed = with_action(whatsapp(), json!({}));
+    subscribed["spec"]["consent"] = json!({"subscription": "OptIn"});
     vec![
-        with_action(whatsapp(), json!({})),
+        with_action(whatsapp(), json!({"whatsapp": {"validity": "4h"}})),
         with_action(by_position, json!({"whatsapp": {"includeTraits": ["a"]}})),
-        with_action(conversation(), json!({})),
+        with_action(conversation(), json!({"conversation": {"onActiveConversation": "Reuse"}})),
+        subscribed,
+        with_action(by_name(whatsapp(), &content), json!({})),
+        with_action(by_name(conversation(), &content), json!({})),
         with_action(by_sid, json!({"conversation": {"flowSid": crate::harness::sid("FW", 1)}})),
         flow,
         from_config_map,

@@ -198,6 +198,9 @@ def content(client, _):
     expect(client.content.v1.contents("HX" + "0" * 31 + "4").approval_fetch().fetch().whatsapp, None)
     expect(len(client.content.v1.content_and_approvals.list(page_size=3)), 4)
     expect(len(client.content.v1.contents.list()), 4)
+    [found] = client.content.v2.content_and_approvals.list(content_name="^lead_offer$")
+    expect(found.approval_requests["rejection_reason"], "The body reads like a promotion.")
+    expect(len(client.content.v2.contents.list(content_name="LEAD")), 4)
 
 
 def messaging(client, _):

@@ -89,6 +89,21 @@ impl Account {
         self.seed.whatsapp_senders.iter().find(|sender| sender.number == number).map(|sender| sender.sid.as_str())
     }
 
+    /// Adds a template, or replaces the one of its SID.
+    pub fn put_template(&mut self, template: Template) {
+        self.seed.content.retain(|known| known.sid != template.sid);
+        self.seed.content.push(template);
+        self.content = index(&self.seed.content, |template| &template.sid);
+    }
+
+    /// Deletes a template; false when there is no such template.
+    pub fn remove_template(&mut self, sid: &str) -> bool {
+        let before = self.seed.content.len();
+        self.seed.content.retain(|known| known.sid != sid);
+        self.content = index(&self.seed.content, |template| &template.sid);
+        self.seed.content.len() < before
+    }
+
     /// Replaces a template's approval; false when there is no such template.
     pub fn set_approval(&mut self, sid: &str, approval: Option<Approval>) -> bool {
         let found = self.content.get(sid).and_then(|index| self.seed.content.get_mut(*index));

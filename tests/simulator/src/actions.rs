@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::clock::Millis;
 use crate::lock::{lock, write};
-use crate::seed::{Approval, Profile};
+use crate::seed::{Approval, Profile, Template};
 use crate::twilio::conversations::store::State as ConversationState;
 use crate::twilio::studio::store::Revision;
 use crate::world::World;
@@ -40,6 +40,25 @@ pub fn rotate_auth_token(world: &World, token: &str, keep_old: bool) {
         account.seed.auth_tokens.retain(|old| old != token);
         account.seed.auth_tokens.insert(0, token.to_owned());
     });
+}
+
+/// Adds a template, or replaces the one of its SID.
+pub fn put_template(world: &World, template: Template) {
+    world.change_account(|account| account.put_template(template));
+}
+
+/// Deletes a template; false when there is none.
+pub fn remove_template(world: &World, content_sid: &str) -> bool {
+    world.change_account(|account| account.remove_template(content_sid))
+}
+
+/// Gives the reason why a template was rejected; false when it was never submitted.
+pub fn set_rejection_reason(world: &World, content_sid: &str, reason: &str) -> bool {
+    world.change_account(|account| {
+        let approval = account.template(content_sid).and_then(|template| template.approval.clone());
+        let Some(approval) = approval else { return false };
+        account.set_approval(content_sid, Some(Approval { rejection_reason: reason.to_owned(), ..approval }))
+    })
 }
 
 /// Sets a template's WhatsApp approval, or takes it away; false when there is no such template.

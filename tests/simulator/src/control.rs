@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::actions;
 use crate::faults::FaultRule;
 use crate::form;
-use crate::seed::Profile;
+use crate::seed::{Profile, Template};
 use crate::snapshot::snapshot;
 use crate::twilio::conversations::inbound;
 use crate::world::World;
@@ -40,6 +40,7 @@ struct ConversationReplyBody {
 struct ApprovalBody {
     status: Option<String>,
     category: Option<String>,
+    rejection_reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -137,9 +138,18 @@ fn act(world: &Arc<World>, method: &str, pieces: &[&str], query: &str, body: &By
         }
         ("POST", ["conversations", sid, "close"]) => found(actions::close_conversation(world, sid), "conversation"),
         ("PUT", ["content", sid, "approval"]) => {
-            let ApprovalBody { status, category } = read(body)?;
-            found(actions::set_approval(world, sid, status.as_deref(), category.as_deref()), "template")
+            let ApprovalBody { status, category, rejection_reason } = read(body)?;
+            let is_found = actions::set_approval(world, sid, status.as_deref(), category.as_deref());
+            if let Some(reason) = rejection_reason {
+                actions::set_rejection_reason(world, sid, &reason);
+            }
+            found(is_found, "template")
         }
+        ("PUT", ["content"]) => {
+            actions::put_template(world, read::<Template>(body)?);
+            Ok(done())
+        }
+        ("DELETE", ["content", sid]) => found(actions::remove_template(world, sid), "template"),
         ("PUT", ["senders", number]) => {
             let SenderBody { status } = read(body)?;
             found(actions::set_sender_status(world, number, &status), "sender")

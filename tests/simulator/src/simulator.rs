@@ -10,7 +10,7 @@ use crate::actions;
 use crate::faults::FaultRule;
 use crate::log::LogEntry;
 use crate::options::Options;
-use crate::seed::Profile;
+use crate::seed::{Profile, Template};
 use crate::server;
 use crate::snapshot::{State, snapshot};
 use crate::twilio::conversations::inbound::{self, Reply};
@@ -125,6 +125,21 @@ impl Simulator {
     /// there is no such template.
     pub fn set_template_approval(&self, content_sid: &str, status: Option<&str>, category: Option<&str>) -> bool {
         actions::set_approval(&self.world, content_sid, status, category)
+    }
+
+    /// Gives the reason why a template was rejected. False when it was never submitted.
+    pub fn set_rejection_reason(&self, content_sid: &str, reason: &str) -> bool {
+        actions::set_rejection_reason(&self.world, content_sid, reason)
+    }
+
+    /// Adds a template, or replaces the one of its SID.
+    pub fn put_template(&self, template: Template) {
+        actions::put_template(&self.world, template);
+    }
+
+    /// Deletes a template. False when there is no such template.
+    pub fn remove_template(&self, content_sid: &str) -> bool {
+        actions::remove_template(&self.world, content_sid)
     }
 
     /// Sets the status of a WhatsApp sender, e.g. `OFFLINE`. False when there is no such sender.

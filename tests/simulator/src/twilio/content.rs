@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use regex::RegexBuilder;
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -24,23 +25,38 @@ pub fn fetch(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
 /// `GET /v1/Content`.
 pub fn list(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
     let account = world.account();
-    let rows = &account.seed.content;
-    paging::list(world, call, rows.len(), |index| resource(world, &account, &rows[index]))
+    let rows: Vec<&Template> = account.seed.content.iter().collect();
+    paging::list(world, call, rows.len(), |index| resource(world, &account, rows[index]))
 }
 
 /// `GET /v1/ContentAndApprovals`: the approval is under `approval_requests`.
 pub fn list_with_approvals(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
     let account = world.account();
-    let rows = &account.seed.content;
-    paging::list(world, call, rows.len(), |index| {
-        let mut row = resource(world, &account, &rows[index]);
-        if let Some(fields) = row.as_object_mut() {
-            fields.remove("links");
-            fields.remove("url");
-            fields.insert("approval_requests".to_owned(), approval(&rows[index]));
-        }
-        row
-    })
+    let rows: Vec<&Template> = account.seed.content.iter().collect();
+    paging::list(world, call, rows.len(), |index| with_approval(world, &account, rows[index]))
+}
+
+/// `GET /v2/Content`.
+pub fn search(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
+    let account = world.account();
+    let rows = named(&account, call)?;
+    paging::list(world, call, rows.len(), |index| resource(world, &account, rows[index]))
+}
+
+/// `GET /v2/ContentAndApprovals`.
+pub fn search_with_approvals(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
+    let account = world.account();
+    let rows = named(&account, call)?;
+    paging::list(world, call, rows.len(), |index| with_approval(world, &account, rows[index]))
+}
+
+/// The templates that `ContentName` finds. That it is a regular expression is documented, what it leaves open is not: here it
+/// may match any part of a name, in any case.
+fn named<'a>(account: &'a Account, call: &Call) -> Result<Vec<&'a Template>, Failure> {
+    let Some(pattern) = call.query("ContentName") else { return Ok(account.seed.content.iter().collect()) };
+    let pattern = RegexBuilder::new(pattern).case_insensitive(true).build();
+    let pattern = pattern.map_err(|error| Failure::bad(20001, format!("Invalid ContentName: {error}")))?;
+    Ok(account.seed.content.iter().filter(|template| pattern.is_match(&template.friendly_name)).collect())
 }
 
 /// `GET /v1/Content/{HX}/ApprovalRequests`.
@@ -76,6 +92,16 @@ fn resource(world: &World, account: &Account, template: &Template) -> Value {
         },
         "url": url,
     })
+}
+
+fn with_approval(world: &World, account: &Account, template: &Template) -> Value {
+    let mut row = resource(world, account, template);
+    if let Some(fields) = row.as_object_mut() {
+        fields.remove("links");
+        fields.remove("url");
+        fields.insert("approval_requests".to_owned(), approval(template));
+    }
+    row
 }
 
 fn approval(template: &Template) -> Value {

@@ -76,6 +76,8 @@ pub fn handler(operation: &str) -> Option<Handler> {
         "content.fetch" => content::fetch,
         "content.list" => content::list,
         "content.approvals" => content::list_with_approvals,
+        "content.search" => content::search,
+        "content.search_approvals" => content::search_with_approvals,
         "approval.fetch" => content::fetch_approval,
         "services.list" => messaging::services,
         "services.fetch" => messaging::service,

@@ -128,8 +128,12 @@ async fn a_template_in_a_conversation_is_returned_with_its_sid_and_delivered() {
     let made = client.post("conversations", path, &form).await;
     assert_eq!((made.status, made.text("content_sid")), (201, CONTENT.to_owned()), "{made:?}");
     assert_eq!((made.text("author"), made.body["index"].clone()), ("system".to_owned(), 0.into()));
-    assert_eq!(made.body["delivery"]["delivered"], "all");
+    assert_eq!(made.body["delivery"]["sent"], "none");
     let free = client.post("conversations", path, &[("Body", "hello")]).await;
+    client.sim.advance_clock(1);
+    let made = client.get("conversations", &format!("{path}/{}", made.text("sid"))).await;
+    assert_eq!((&made.body["delivery"]["delivered"], &made.body["delivery"]["read"]), (&"all".into(), &"none".into()));
+    let free = client.get("conversations", &format!("{path}/{}", free.text("sid"))).await;
     assert_eq!(free.body["delivery"]["failed"], "all");
     let receipts = client.get("conversations", &format!("{path}/{}/Receipts", free.text("sid"))).await;
     assert_eq!(receipts.body["delivery_receipts"][0]["error_code"], 63016);
@@ -142,6 +146,31 @@ async fn a_template_in_a_conversation_is_returned_with_its_sid_and_delivered() {
     ] {
         let form = [("ContentSid", content), ("ContentVariables", variables.as_str())];
         assert_eq!(client.post("conversations", path, &form).await.code(), (400, code));
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_goes_its_way_step_by_step() {
+    let client = start_with(Options { message_step_ms: 60_000, ..Options::default() }).await;
+    for (customer, way) in [
+        ("whatsapp:+5511955550005", &[(None, 0), (Some("sent"), 0), (Some("delivered"), 0), (Some("read"), 0)][..]),
+        ("whatsapp:+5511955550004", &[(None, 0), (Some("sent"), 0), (Some("sent"), 0)]),
+        ("whatsapp:+5511955550003", &[(None, 0), (Some("failed"), 63_016)]),
+        ("whatsapp:+5511955550002", &[(None, 0), (Some("sent"), 0), (Some("undelivered"), 63_003)]),
+    ] {
+        let made = client.post("conversations", CONVERSATIONS, &[]).await.text("sid");
+        let pair = [("MessagingBinding.Address", customer), ("MessagingBinding.ProxyAddress", SENDER)];
+        client.post("conversations", &format!("{CONVERSATIONS}/{made}/Participants"), &pair).await;
+        let path = format!("{CONVERSATIONS}/{made}/Messages");
+        let form = [("ContentSid", CONTENT), ("ContentVariables", r#"{"1":"Ana"}"#)];
+        let message = client.post("conversations", &path, &form).await.text("sid");
+        client.sim.advance_clock(60);
+        for (status, code) in way {
+            let receipts = client.get("conversations", &format!("{path}/{message}/Receipts")).await;
+            let receipt = &receipts.body["delivery_receipts"][0];
+            assert_eq!((receipt["status"].as_str(), receipt["error_code"].as_i64().unwrap_or(0)), (*status, *code));
+            client.sim.advance_clock(60);
+        }
     }
 }
 

@@ -186,3 +186,38 @@ async fn the_control_api_does_what_the_rust_methods_do() {
     assert_eq!(client.get("conversations", "/v1/Conversations/c").await.status, 404);
     assert_eq!(client.send(client.http.post(control("nonsense"))).await.status, 404);
 }
+
+#[tokio::test]
+async fn templates_are_searched_by_a_pattern_of_their_name_and_come_and_go() {
+    let client = start().await;
+    let found = async |pattern: &str| {
+        let path = format!("/v2/ContentAndApprovals?PageSize=2&ContentName={pattern}");
+        let answered = client.get("content", &path).await;
+        let rows = answered.body["contents"].as_array().cloned().unwrap_or_default();
+        let sids: Vec<String> = rows.iter().map(|row| row["sid"].as_str().unwrap()[32..].to_owned()).collect();
+        (answered.status, sids.join(" "), !answered.body["meta"]["next_page_url"].is_null())
+    };
+    assert_eq!(found("%5Elead_welcome%24").await, (200, "01".into(), false));
+    assert_eq!(found("LEAD").await, (200, "01 02".into(), true));
+    assert_eq!(found("nothing").await, (200, String::new(), false));
+    assert_eq!(found("%28").await.0, 400);
+    let approval = client.get("content", "/v2/ContentAndApprovals?ContentName=lead_offer").await.body;
+    assert_eq!(approval["contents"][0]["approval_requests"]["status"], "rejected");
+    assert_eq!(client.get("content", "/v2/Content?Name=x").await.code(), (400, 20001));
+
+    let mut template = engage_simulator::Seed::demo().content.remove(0);
+    template.sid = format!("HX{:032}", 9);
+    assert!(client.sim.remove_template(&format!("HX{:032}", 1)));
+    let control = format!("{}/_sim/content", client.sim.base_url());
+    assert_eq!(client.send(client.http.put(&control).json(&template)).await.status, 200);
+    assert_eq!(found("%5Elead_welcome%24").await.1, "09");
+    let approval = json!({"status": "rejected", "rejection_reason": "Too long."});
+    let path = format!("{control}/{}/approval", template.sid);
+    assert_eq!(client.send(client.http.put(path).json(&approval)).await.status, 200);
+    let approval = client.get("content", &format!("/v1/Content/{}/ApprovalRequests", template.sid)).await;
+    assert_eq!(approval.body["whatsapp"]["rejection_reason"], "Too long.");
+    let path = format!("{control}/{}", template.sid);
+    assert_eq!(client.send(client.http.delete(&path)).await.status, 200);
+    assert_eq!(client.send(client.http.delete(&path)).await.status, 404);
+    assert_eq!(found("lead_welcome").await.1, "");
+}

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::call::{Answer, Call, Failure};
-use crate::clock::iso8601;
+use crate::clock::{Millis, iso8601};
 use crate::lock::lock;
 use crate::seed::Template;
 use crate::twilio::messages::accept::whatsapp_error;
+use crate::twilio::messages::store::Fate;
 use crate::twilio::templates::{self, Variables};
 use crate::twilio::{addresses, paging};
 use crate::world::World;
@@ -149,13 +150,19 @@ fn receipt(
         let on_whatsapp = addresses::channel(address) == "whatsapp";
         on_whatsapp.then(|| whatsapp_error(world, template, has_hole, address, proxy)).flatten()
     });
-    let status = match behaviour {
-        _ if error_code.is_some() => "failed",
-        "blocked" => "sent",
-        "read" => "read",
-        _ => "delivered",
+    let fate = match (error_code, behaviour) {
+        (Some(code), _) => Fate::Fails(code),
+        (None, "blocked") => Fate::Blocked,
+        (None, "read") => Fate::Read,
+        (None, _) => Fate::Delivered,
     };
-    Receipt { sid: world.sids.make("DY"), participant_sid: participant.sid.clone(), status, error_code }
+    Receipt {
+        sid: world.sids.make("DY"),
+        participant_sid: participant.sid.clone(),
+        fate,
+        created_ms: world.now(),
+        step_ms: Millis::try_from(world.options.message_step_ms).unwrap_or(Millis::MAX),
+    }
 }
 
 /// `GET …/Messages`.
@@ -180,18 +187,25 @@ pub fn fetch(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
 
 /// `GET …/Messages/{IM}/Receipts`.
 pub fn receipts(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
+    let now = world.now();
     let account = world.account();
-    let conversation = named(&mut lock(&world.conversations), call, world.now())?.clone();
+    let conversation = named(&mut lock(&world.conversations), call, now)?.clone();
     let message = find(&conversation, call)?;
-    paging::list(world, call, message.receipts.len(), |index| {
-        let receipt = &message.receipts[index];
+    let known = message.receipts.iter().filter_map(|receipt| Some((receipt, receipt.status(now)?)));
+    let rows: Vec<_> = known.collect();
+    paging::list(world, call, rows.len(), |index| {
+        let (receipt, (status, since)) = rows[index];
+        let error_code = receipt.failure().filter(|_| is_failure(status)).unwrap_or(0);
         json!({
             "sid": receipt.sid, "account_sid": account.sid(), "conversation_sid": conversation.sid,
-            "message_sid": message.sid, "participant_sid": receipt.participant_sid, "status": receipt.status,
-            "error_code": receipt.error_code.unwrap_or(0), "date_created": iso8601(message.created_ms),
-            "date_updated": iso8601(message.created_ms),
+            "message_sid": message.sid, "participant_sid": receipt.participant_sid, "status": status,
+            "error_code": error_code, "date_created": iso8601(message.created_ms), "date_updated": iso8601(since),
         })
     })
+}
+
+fn is_failure(status: &str) -> bool {
+    matches!(status, "failed" | "undelivered")
 }
 
 fn find<'c>(conversation: &'c Conversation, call: &Call) -> Result<&'c ConversationMessage, Failure> {
@@ -212,7 +226,7 @@ pub fn resource(world: &World, account: &Account, conversation_sid: &str, messag
         "media": null,
         "attributes": message.attributes,
         "participant_sid": message.participant_sid,
-        "delivery": delivery(message),
+        "delivery": delivery(message, world.now()),
         "content_sid": message.content_sid,
         "date_created": iso8601(message.created_ms),
         "date_updated": iso8601(message.created_ms),
@@ -221,12 +235,13 @@ pub fn resource(world: &World, account: &Account, conversation_sid: &str, messag
     })
 }
 
-fn delivery(message: &ConversationMessage) -> Value {
+fn delivery(message: &ConversationMessage, now: Millis) -> Value {
     if message.receipts.is_empty() {
         return Value::Null;
     }
     let share = |statuses: &[&str]| {
-        let count = message.receipts.iter().filter(|receipt| statuses.contains(&receipt.status)).count();
+        let is_at = |receipt: &&Receipt| receipt.status(now).is_some_and(|(status, _)| statuses.contains(&status));
+        let count = message.receipts.iter().filter(is_at).count();
         match count {
             0 => "none",
             all if all == message.receipts.len() => "all",

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::clock::Millis;
+use crate::twilio::messages::store::Fate;
 
 /// A conversation's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -143,10 +144,30 @@ pub struct Receipt {
     pub sid: String,
     /// `MB…`.
     pub participant_sid: String,
-    /// `delivered`, `read`, `sent`, `failed`, `undelivered`.
-    pub status: &'static str,
-    /// Why it failed.
-    pub error_code: Option<u32>,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// When the message was added.
+    pub created_ms: Millis,
+    /// Time between two states.
+    pub step_ms: Millis,
+}
+
+impl Receipt {
+    /// The last status reached and when it was: `sent`, `delivered`, `read`, `failed`, `undelivered`. Nothing is known before
+    /// the first.
+    pub fn status(&self, now: Millis) -> Option<(&'static str, Millis)> {
+        let reached = self.fate.timeline().iter().rev().filter(|(_, status)| *status != "sending");
+        let at = |step: &Millis| self.created_ms + step * self.step_ms.max(1);
+        reached.map(|(step, status)| (*status, at(step))).find(|(_, at)| *at <= now)
+    }
+
+    /// Why it failed, or will.
+    pub const fn failure(&self) -> Option<u32> {
+        match self.fate {
+            Fate::Fails(code) => Some(code),
+            Fate::Delivered | Fate::Read | Fate::Blocked => None,
+        }
+    }
 }
 
 /// A reply that found no conversation.

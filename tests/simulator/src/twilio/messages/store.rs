@@ -87,16 +87,23 @@ struct Subresources {
     media: String,
 }
 
+impl Fate {
+    /// The states after the first one, with the step at which each begins.
+    pub const fn timeline(self) -> &'static [(Millis, &'static str)] {
+        match self {
+            Self::Delivered => &[(1, "sending"), (2, "sent"), (3, "delivered")],
+            Self::Read => &[(1, "sending"), (2, "sent"), (3, "delivered"), (4, "read")],
+            Self::Blocked => &[(1, "sending"), (2, "sent")],
+            Self::Fails(code) if is_receipt_code(code) => &[(1, "sending"), (2, "sent"), (3, "undelivered")],
+            Self::Fails(_) => &[(1, "sending"), (2, "failed")],
+        }
+    }
+}
+
 impl Message {
     /// The states after the first one, with the step at which each begins.
-    pub fn timeline(&self) -> &'static [(Millis, &'static str)] {
-        match self.fate {
-            Fate::Delivered => &[(1, "sending"), (2, "sent"), (3, "delivered")],
-            Fate::Read => &[(1, "sending"), (2, "sent"), (3, "delivered"), (4, "read")],
-            Fate::Blocked => &[(1, "sending"), (2, "sent")],
-            Fate::Fails(code) if is_receipt_code(code) => &[(1, "sending"), (2, "sent"), (3, "undelivered")],
-            Fate::Fails(_) => &[(1, "sending"), (2, "failed")],
-        }
+    pub const fn timeline(&self) -> &'static [(Millis, &'static str)] {
+        self.fate.timeline()
     }
 
     /// The status right after acceptance (twilio.md 2.4).

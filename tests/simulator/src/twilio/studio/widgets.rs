@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lock::lock;
 use crate::twilio::conversations::messages::{Content, Draft, append};
-use crate::twilio::conversations::store::State;
+use crate::twilio::conversations::store::{Receipt, State};
 use crate::twilio::flex;
 use crate::world::World;
 
@@ -109,7 +109,7 @@ fn send(world: &Arc<World>, execution: &Execution, properties: &Value) -> Result
     let conversation = store.get_mut(sid).filter(|one| one.state != State::Closed);
     let conversation = conversation.ok_or("the conversation is closed or gone")?;
     let message = append(world, &account, conversation, draft);
-    match message.receipts.iter().find_map(|receipt| receipt.error_code) {
+    match message.receipts.iter().find_map(Receipt::failure) {
         Some(code) => Err(format!("the message failed with {code}")),
         None => Ok(()),
     }
