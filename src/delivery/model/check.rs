@@ -226,13 +226,12 @@ fn what_people_decide_breaks_no_promise() {
     let more = u8::from(long());
     for on_unknown in POLICIES {
         for action in [Action::Whatsapp, OPENED, SILENT] {
-            let setting = Setting { on_unknown, hands: 1 + more, tries: 2, faults: 1 + more, ..one(action) };
+            let setting = Setting { on_unknown, hands: 2 + more, faults: 2, ..one(action) };
             holds(&format!("people, {action:?}, {on_unknown:?}"), &setting);
         }
         for action in [Action::Whatsapp, OPENED] {
             for one_entry in [false, true] {
-                let setting =
-                    Setting { on_unknown, hands: 1, tries: 1, crashes: more, one_entry, ..two(action, action) };
+                let setting = Setting { on_unknown, hands: 1 + more, one_entry, ..two(action, action) };
                 holds(&format!("people, two {action:?}, {on_unknown:?}, one entry: {one_entry}"), &setting);
             }
         }

@@ -117,7 +117,7 @@ impl World {
             Work::Settling { .. } => look = true,
             Work::Leftover(_, step) => match step {
                 leftover::Step::Find | leftover::Step::FindCompletion | leftover::Step::FindRemains { .. } => {
-                    look = true
+                    look = true;
                 }
                 leftover::Step::TakeAway { .. } => call = true,
                 leftover::Step::Start | leftover::Step::End(_) => {}
