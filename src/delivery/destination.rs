@@ -11,11 +11,11 @@ use crate::{
         EngageDestinationSpec,
         admission::Rejection,
         engage_destination::{
-            Conversation, Delivery, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
+            Conversation, Delivery, Interaction, OnUnknownOutcome, OpeningMessage, Phone, SegmentRegion, Whatsapp,
         },
         references::{OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
-    delivery::{condition::When, phone::Region, template::Template, variables::Variables},
+    delivery::{condition::When, phone::Region, task, template::Template, variables::Variables},
     twilio::{
         E164,
         sid::{ContentSid, FlowSid, MessagingServiceSid},
@@ -49,6 +49,7 @@ pub struct Destination {
 pub enum Action {
     Whatsapp(WhatsappAction),
     Conversation(ConversationAction),
+    Interaction(InteractionAction),
 }
 
 impl Action {
@@ -57,6 +58,7 @@ impl Action {
         match self {
             Self::Whatsapp(_) => "whatsapp",
             Self::Conversation(_) => "conversation",
+            Self::Interaction(_) => "interaction",
         }
     }
 }
@@ -78,6 +80,19 @@ pub struct ConversationAction {
     /// Our numbers, in the order in which they are tried.
     pub numbers: Vec<E164>,
     pub opening: Option<Opening>,
+}
+
+/// A task of an agent, and a conversation that it is about. Where it goes is looked up by the controller.
+#[derive(Debug)]
+pub struct InteractionAction {
+    /// Seconds; zero for never.
+    pub close_after: i64,
+    /// Our numbers, in the order in which they are tried.
+    pub numbers: Vec<E164>,
+    pub attributes: BTreeMap<String, Template>,
+    pub priority: Option<i32>,
+    /// Seconds that the task may wait.
+    pub task_timeout: Option<i64>,
 }
 
 /// A template inside the conversation.
@@ -118,6 +133,7 @@ impl Destination {
             consent,
             whatsapp,
             conversation,
+            interaction,
             delivery,
             outcomes,
             verification: _,
@@ -133,12 +149,15 @@ impl Destination {
             }
             region
         });
-        let action = match (whatsapp, conversation) {
-            (Some(whatsapp), None) => whatsapp_action(whatsapp, &mut problems).map(Action::Whatsapp),
-            (None, Some(conversation)) => conversation_action(conversation, &mut problems).map(Action::Conversation),
-            (Some(_), Some(_)) | (None, None) => {
-                problems
-                    .add("spec", "a destination does exactly one thing: set either whatsapp or conversation".into());
+        let action = match (whatsapp, conversation, interaction) {
+            (Some(whatsapp), None, None) => whatsapp_action(whatsapp, &mut problems).map(Action::Whatsapp),
+            (None, Some(conversation), None) => {
+                conversation_action(conversation, &mut problems).map(Action::Conversation)
+            }
+            (None, None, Some(interaction)) => interaction_action(interaction, &mut problems).map(Action::Interaction),
+            _ => {
+                let message = "a destination does exactly one thing: set one of whatsapp, conversation and interaction";
+                problems.add("spec", message.into());
                 None
             }
         };
@@ -158,6 +177,11 @@ impl Destination {
                 traits.insert(NAME_TRAIT.to_owned());
                 traits.extend(action.opening.iter().flat_map(|opening| opening.variables.traits()));
                 action.opening.iter().flat_map(|opening| opening.variables.placeholders()).collect()
+            }
+            Action::Interaction(action) => {
+                traits.insert(NAME_TRAIT.to_owned());
+                traits.extend(action.attributes.values().flat_map(|template| template.traits().clone()));
+                BTreeSet::new()
             }
         };
         Ok(Self {
@@ -232,14 +256,7 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
             None
         }
     };
-    let mut numbers: Vec<E164> = Vec::with_capacity(twilio_number.len());
-    for (index, number) in twilio_number.iter().enumerate() {
-        if let Some(number) = problems.take(&format!("spec.conversation.twilioNumber[{index}]"), number.parse::<E164>())
-            && !numbers.contains(&number)
-        {
-            numbers.push(number);
-        }
-    }
+    let numbers = numbers("spec.conversation.twilioNumber", twilio_number, problems);
     let opening = match opening_message {
         None => Some(None),
         Some(OpeningMessage { content_sid, content_variables }) => {
@@ -251,7 +268,55 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
     Some(ConversationAction { flow: flow?, close_after: *timeout, numbers, opening: opening? })
 }
 
+fn interaction_action(interaction: &Interaction, problems: &mut Problems) -> Option<InteractionAction> {
+    // Where the task goes is for the controller to look up.
+    let Interaction {
+        workspace: _,
+        workflow: _,
+        task_channel: _,
+        twilio_number,
+        timeout,
+        attributes,
+        priority,
+        task_timeout,
+    } = interaction;
+    let numbers = numbers("spec.interaction.twilioNumber", twilio_number, problems);
+    for name in attributes.keys().filter(|name| task::is_reserved(name)) {
+        let message = format!("Flex or this operator sets `{name}` itself; choose another name");
+        problems.add(&format!("spec.interaction.attributes[\"{name}\"]"), message);
+    }
+    let attributes = parsed("spec.interaction.attributes", attributes, problems)?;
+    Some(InteractionAction {
+        close_after: *timeout,
+        numbers,
+        attributes,
+        priority: *priority,
+        task_timeout: *task_timeout,
+    })
+}
+
+/// Our numbers in the order of the spec, each once.
+fn numbers(field: &str, listed: &[String], problems: &mut Problems) -> Vec<E164> {
+    let mut numbers: Vec<E164> = Vec::with_capacity(listed.len());
+    for (index, number) in listed.iter().enumerate() {
+        if let Some(number) = problems.take(&format!("{field}[{index}]"), number.parse::<E164>())
+            && !numbers.contains(&number)
+        {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
 fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Problems) -> Option<Variables> {
+    parsed(field, templates, problems).map(Variables::Named)
+}
+
+fn parsed(
+    field: &str,
+    templates: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) -> Option<BTreeMap<String, Template>> {
     let mut parsed = BTreeMap::new();
     let mut complete = true;
     for (placeholder, source) in templates {
@@ -260,7 +325,7 @@ fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Probl
             None => complete = false,
         }
     }
-    complete.then_some(Variables::Named(parsed))
+    complete.then_some(parsed)
 }
 
 #[cfg(test)]
@@ -311,6 +376,20 @@ mod tests {
                 "spec.conversation.flowSid",
                 "spec.conversation.twilioNumber[1]",
                 "spec.conversation.openingMessage.contentVariables[\"1\"]",
+            ]
+        );
+        let problems = compile(&json!({
+            "interaction": {"workflow": {"sid": sid("WW")}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["0119"],
+                "attributes": {"conversationSid": "CH1", "plan": "{{ plan }}"}}
+        }))
+        .unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.interaction.twilioNumber[0]",
+                "spec.interaction.attributes[\"conversationSid\"]",
+                "spec.interaction.attributes[\"plan\"]",
             ]
         );
     }

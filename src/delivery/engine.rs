@@ -20,14 +20,14 @@ use crate::{
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
         pace::Pacer,
-        plan::{self, Delivery},
+        plan::{self, ConversationDelivery, Delivery, InteractionDelivery},
         receipts::metrics::CallbackResult,
         recipients::Recipients,
         send::Sending,
         steps::Sent,
     },
     segment::{Event, SegmentCredentials, profile::ProfileClient},
-    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, sid::FlowSid},
+    twilio::{CallbackUrls, TwilioClient, TwilioClients, TwilioCredentials, interactions::TaskPlace, sid::FlowSid},
 };
 
 /// Deliveries under way at once, those that wait for an answer to settle included.
@@ -46,6 +46,8 @@ pub struct Route {
     pub destination: Arc<Destination>,
     /// The flow of a conversation.
     pub flow: Option<FlowSid>,
+    /// Where tasks go.
+    pub task_place: Option<TaskPlace>,
 }
 
 /// What deliveries share.
@@ -191,7 +193,8 @@ impl Engine {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
-        let planned = plan::plan(&route.destination, &route.uid, event, &traits, route.flow.as_ref());
+        let found = plan::Resolved { flow: route.flow.as_ref(), task_place: route.task_place.as_ref() };
+        let planned = plan::plan(&route.destination, &route.uid, event, &traits, found);
         let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
@@ -232,6 +235,7 @@ impl Engine {
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
             Delivery::Conversation(conversation) => sending.conversation(conversation).await,
+            Delivery::Interaction(interaction) => sending.interaction(interaction).await,
         };
         let ticket = sending.ticket;
         match sent {
@@ -292,8 +296,9 @@ fn key(route: &Route, event: &Event) -> Key {
 fn sender_of(delivery: &Delivery) -> String {
     match delivery {
         Delivery::Whatsapp(message) => message.messaging_service.to_string(),
-        Delivery::Conversation(conversation) => {
-            conversation.numbers.first().map(ToString::to_string).unwrap_or_default()
+        Delivery::Conversation(ConversationDelivery { numbers, .. })
+        | Delivery::Interaction(InteractionDelivery { numbers, .. }) => {
+            numbers.first().map(ToString::to_string).unwrap_or_default()
         }
     }
 }
@@ -307,6 +312,11 @@ fn trace_of(delivery: &Delivery, event: &Event) -> Trace {
             unique_name: conversation.conversation.unique_name.clone(),
             event: event.message_id.to_string(),
             opening: conversation.opening.is_some(),
+        },
+        Delivery::Interaction(interaction) => Trace::Interaction {
+            unique_name: interaction.conversation.unique_name.clone(),
+            workspace: interaction.interaction.place.workspace.clone(),
+            asked: false,
         },
     }
 }

@@ -6,7 +6,11 @@ use serde_json::Value;
 
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
-    delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
+    delivery::{
+        interaction::task_of,
+        journal::{Attempt, JournalError, Ticket, Trace, now},
+        steps::interaction::{Channel, Task},
+    },
     twilio::{E164, TwilioClient, TwilioError, sid::MessagingServiceSid},
 };
 
@@ -52,6 +56,9 @@ pub(super) async fn observe(
     match &attempt.trace {
         Trace::Message { to, messaging_service } => message(twilio, ticket, attempt, to, messaging_service).await,
         Trace::Conversation { unique_name, event, opening } => conversation(twilio, unique_name, event, *opening).await,
+        Trace::Interaction { unique_name, workspace, asked } => {
+            Ok(of_task(task_of(twilio, workspace, unique_name).await?, *asked))
+        }
     }
 }
 
@@ -107,6 +114,25 @@ async fn conversation(
         (true, true) => Observed::Absent,
         (false, _) => Observed::Unreached,
     })
+}
+
+/// What the event's task says of its attempt. A channel that is being set up or has failed reaches nobody yet: the next delivery goes on
+/// from there.
+pub(super) fn of_task(task: Option<Task>, asked: bool) -> Observed {
+    match task {
+        Some(Task { interaction, channel: Channel::Active | Channel::Over }) => {
+            Observed::Present { sid: interaction.to_string() }
+        }
+        Some(Task { channel: Channel::Setup | Channel::Failed(_), .. }) => Observed::Unreached,
+        // What was withdrawn is an earlier attempt's.
+        Some(Task { channel: Channel::Withdrawn, .. }) | None => {
+            if asked {
+                Observed::Absent
+            } else {
+                Observed::Unreached
+            }
+        }
+    }
 }
 
 /// Whether a message's attributes name this event.

@@ -10,13 +10,14 @@ use crate::{
         condition::Answer,
         destination::{Action, Destination, NAME_TRAIT, Opening},
         outcome::{Final, Reason},
-        phone,
+        phone, task,
         variables::VariableError,
     },
     segment::{Event, MessageId, event::User, tracking},
     twilio::{
         E164, Request,
         conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
+        interactions::{NewInteraction, TaskPlace},
         messages::NewMessage,
         sid::FlowSid,
     },
@@ -27,6 +28,7 @@ use crate::{
 pub enum Delivery {
     Whatsapp(NewMessage),
     Conversation(ConversationDelivery),
+    Interaction(InteractionDelivery),
 }
 
 /// A conversation to be opened.
@@ -38,6 +40,25 @@ pub struct ConversationDelivery {
     pub flow: FlowSid,
     pub conversation: NewConversation,
     pub opening: Option<NewConversationMessage>,
+}
+
+/// A task to be asked for, and the conversation to be opened for it where the customer is in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InteractionDelivery {
+    pub customer: E164,
+    /// Our numbers, in the order in which they are tried.
+    pub numbers: Vec<E164>,
+    pub conversation: NewConversation,
+    pub interaction: NewInteraction,
+}
+
+/// What the controller has found in the account for a destination.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resolved<'a> {
+    /// The flow of a conversation.
+    pub flow: Option<&'a FlowSid>,
+    /// Where tasks go.
+    pub task_place: Option<&'a TaskPlace>,
 }
 
 impl Delivery {
@@ -54,6 +75,14 @@ impl Delivery {
                 requests.extend(opening.as_ref().map(|opening| opening.request(sid)));
                 requests
             }
+            Self::Interaction(delivery) => {
+                let InteractionDelivery { customer, numbers, conversation, interaction } = delivery;
+                let sid = "{ConversationSid}";
+                let mut requests = vec![conversation.request()];
+                requests.extend(numbers.first().map(|number| participant(sid, customer, number)));
+                requests.push(interaction.request(sid));
+                requests
+            }
         }
     }
 
@@ -62,6 +91,7 @@ impl Delivery {
         match self {
             Self::Whatsapp(message) => &message.to,
             Self::Conversation(conversation) => &conversation.customer,
+            Self::Interaction(interaction) => &interaction.customer,
         }
     }
 }
@@ -114,13 +144,13 @@ fn condition(answer: Answer) -> Option<Final> {
     }
 }
 
-/// What an event becomes, its traits being known. `flow` is the flow of a conversation.
+/// What an event becomes, its traits and what the account has being known.
 pub fn plan(
     destination: &Destination,
     destination_uid: &str,
     event: &Event,
     traits: &Map<String, Value>,
-    flow: Option<&FlowSid>,
+    found: Resolved<'_>,
 ) -> Result<Delivery, Final> {
     if let Some(when) = &destination.when
         && !when.traits().is_empty()
@@ -150,7 +180,8 @@ pub fn plan(
             status_callback: None,
         })),
         Action::Conversation(action) => {
-            let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
+            let flow =
+                found.flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
             let opening = action.opening.as_ref().map(|Opening { content, variables: values }| {
                 Ok::<_, Final>(NewConversationMessage {
                     content: content.clone(),
@@ -171,6 +202,28 @@ pub fn plan(
                 opening: opening.transpose()?,
             }))
         }
+        Action::Interaction(action) => {
+            let place =
+                found.task_place.ok_or_else(|| rejected(reason::INTERNAL, "where the task goes is not known"))?;
+            let mark = unique_name(destination_uid, &event.message_id);
+            let said = task::attributes(&mark, &recipient, traits, &action.attributes);
+            Ok(Delivery::Interaction(InteractionDelivery {
+                conversation: NewConversation {
+                    unique_name: mark,
+                    friendly_name: friendly_name(event),
+                    attributes: attributes(&recipient, traits),
+                    close_after: action.close_after,
+                },
+                customer: recipient,
+                numbers: action.numbers.clone(),
+                interaction: NewInteraction {
+                    place: place.clone(),
+                    attributes: said.map_err(|reason| Final::Rejected { reason })?,
+                    priority: action.priority,
+                    timeout: action.task_timeout,
+                },
+            }))
+        }
     }
 }
 
@@ -187,8 +240,15 @@ fn is_consent(value: Option<&Value>) -> bool {
 pub fn unique_name(destination_uid: &str, message_id: &MessageId) -> String {
     let digest =
         Sha256::new().chain_update(destination_uid).chain_update([0]).chain_update(message_id.as_str()).finalize();
-    format!("engage-{}", hex::encode(&digest[..20]))
+    format!("{UNIQUE_NAME_PREFIX}{}", hex::encode(&digest[..20]))
 }
+
+/// Whether a conversation's unique name is one that an event gave it.
+pub fn is_unique_name(name: &str) -> bool {
+    name.strip_prefix(UNIQUE_NAME_PREFIX).is_some_and(|digest| digest.len() == 40)
+}
+
+const UNIQUE_NAME_PREFIX: &str = "engage-";
 
 /// Longest friendly name that Conversations takes, in characters.
 const MAX_FRIENDLY_NAME: usize = 256;

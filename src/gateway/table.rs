@@ -15,6 +15,7 @@ use kube::ResourceExt;
 use crate::{
     api::{
         EngageDestination, ObjectKey,
+        engage_destination::InteractionStatus,
         gate::{Gate, gate},
         reasons::condition as reason,
     },
@@ -22,7 +23,7 @@ use crate::{
         destination::{Action, Destination, FlowSource},
         engine::Route,
     },
-    twilio::sid::FlowSid,
+    twilio::{interactions::TaskPlace, sid::FlowSid},
 };
 
 /// One destination in the table.
@@ -98,10 +99,11 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
         Ok(compiled) => compiled,
         Err(gate) => return Served { uid, route: None, gate, generation },
     };
-    let flow = flow_of(&compiled, destination);
-    let route = match known.and_then(|known| known.route.as_ref()).filter(|route| route.flow == flow) {
+    let (flow, task_place) = (flow_of(&compiled, destination), task_place_of(&compiled, destination));
+    let known = known.and_then(|known| known.route.as_ref());
+    let route = match known.filter(|route| route.flow == flow && route.task_place == task_place) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow }),
+        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, task_place }),
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -109,12 +111,24 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
 /// The flow of a conversation: named in the spec, or found by the controller.
 fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<FlowSid> {
     match &compiled.action {
-        Action::Whatsapp(_) => None,
+        Action::Whatsapp(_) | Action::Interaction(_) => None,
         Action::Conversation(action) => match &action.flow {
             FlowSource::Sid(sid) => Some(sid.clone()),
             FlowSource::StudioFlow(_) => destination.status.as_ref()?.flow.as_ref()?.sid.parse().ok(),
         },
     }
+}
+
+/// Where the tasks of an interaction go: found by the controller.
+fn task_place_of(compiled: &Destination, destination: &EngageDestination) -> Option<TaskPlace> {
+    let Action::Interaction(_) = &compiled.action else { return None };
+    let InteractionStatus { workspace_sid, workflow_sid, task_channel_sid } =
+        destination.status.as_ref()?.interaction.as_ref()?;
+    Some(TaskPlace {
+        workspace: workspace_sid.parse().ok()?,
+        workflow: workflow_sid.parse().ok()?,
+        task_channel: task_channel_sid.parse().ok()?,
+    })
 }
 
 /// The table in use, shared by everything that reads it.

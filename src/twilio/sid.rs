@@ -69,6 +69,16 @@ sids! {
     FlowSid "FW" "a Studio flow SID";
     /// A conversation.
     ConversationSid "CH" "a conversation SID";
+    /// A TaskRouter workspace.
+    WorkspaceSid "WS" "a workspace SID";
+    /// A TaskRouter workflow.
+    WorkflowSid "WW" "a workflow SID";
+    /// A TaskRouter task channel.
+    TaskChannelSid "TC" "a task channel SID";
+    /// A Flex interaction.
+    InteractionSid "KD" "an interaction SID";
+    /// The channel of a Flex interaction.
+    InteractionChannelSid "UO" "an interaction channel SID";
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use engage_simulator::{FaultKind, FaultRule, Options, segment::sender::Outcome};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
 
-use crate::harness::{World, conversation, destination, event_to, flow, phone, whatsapp};
+use crate::harness::{World, conversation, destination, event_to, flow, interaction, phone, whatsapp};
 
 /// Faults on every call that has an effect; together about a fifth of them fail.
 fn faults() -> Vec<FaultRule> {
@@ -22,6 +22,8 @@ fn faults() -> Vec<FaultRule> {
         "webhooks.create",
         "participants.create",
         "conversation_messages.create",
+        "interactions.create",
+        "interaction_channels.update",
     ];
     for operation in operations {
         for kind in [
@@ -51,17 +53,24 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
     let kills = kills();
     let rng_seed = std::env::var("ENGAGE_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
     let mut rng = StdRng::seed_from_u64(rng_seed);
-    let resources = [flow(), destination("welcome", &whatsapp()), destination("agent", &conversation())];
+    let resources = [
+        flow(),
+        destination("welcome", &whatsapp()),
+        destination("agent", &conversation()),
+        destination("task", &interaction()),
+    ];
     let options = Options { log_capacity: 1_000, ..Options::default() };
     let mut world = World::with_options(&resources, options, &[]).await;
     world.all_ready(&resources).await;
     world.sim.set_faults(faults());
 
-    let per_destination = kills * 12;
+    let per_destination = kills * 8;
     let events = |from: usize| -> Vec<Value> { (from..from + per_destination).map(|n| event_to(&phone(n))).collect() };
-    let (welcome, agent) = (events(0), events(per_destination));
+    let (welcome, agent, task) = (events(0), events(per_destination), events(2 * per_destination));
+    // Some of the channels fail, as may pass.
+    world.sim.fail_interactions(&vec![45_352; kills / 5]);
     let patience = Duration::from_mins(10);
-    let senders = ["welcome", "agent"].map(|name| {
+    let senders = ["welcome", "agent", "task"].map(|name| {
         let mut sender = world.segment(name, patience);
         // Fifty events at a time, and a second between two tries of one at most: Segment's four hours in a minute or two.
         sender.concurrency = 50;
@@ -71,10 +80,11 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
         sender.duplicates = 0.05;
         sender
     });
-    let [welcome_sender, agent_sender] = senders;
-    let (welcome_events, agent_events) = (welcome.clone(), agent.clone());
+    let [welcome_sender, agent_sender, task_sender] = senders;
+    let (welcome_events, agent_events, task_events) = (welcome.clone(), agent.clone(), task.clone());
     let welcome_task = tokio::spawn(async move { welcome_sender.send(&welcome_events).await.unwrap() });
     let agent_task = tokio::spawn(async move { agent_sender.send(&agent_events).await.unwrap() });
+    let task_task = tokio::spawn(async move { task_sender.send(&task_events).await.unwrap() });
 
     let begin = Instant::now();
     let mut killed = 0;
@@ -84,7 +94,7 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
         world.start().await;
         killed += 1;
     }
-    let deliveries = [welcome_task.await.unwrap(), agent_task.await.unwrap()].concat();
+    let deliveries = [welcome_task.await.unwrap(), agent_task.await.unwrap(), task_task.await.unwrap()].concat();
     // Late effects are over, and what the last run left behind is settled.
     tokio::time::sleep(Duration::from_secs(2)).await;
 
@@ -94,16 +104,21 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
     for message in &state.messages {
         *effects.entry(message.to.clone()).or_default() += 1;
     }
+    let active: Vec<_> = state.interactions.iter().filter(|one| one.channel_status == "active").collect();
+    let failed = state.interactions.iter().filter(|one| one.channel_status == "failed").count();
+    assert_eq!(failed, 0, "a task is left that no customer is behind");
     for conversation in &state.conversations {
+        let tasks =
+            active.iter().filter(|one| one.interaction.conversation_sid.as_ref() == Some(&conversation.sid)).count();
         let opening = conversation.messages.iter().filter(|message| message.origin == "rest").count();
         let webhooks = conversation.webhooks.len();
         let customer = conversation.participants.first().and_then(|participant| participant.address.clone());
         let Some(customer) = customer else { panic!("an orphan is left: {conversation:?}") };
-        assert_eq!((opening, webhooks), (1, 1), "{conversation:?}");
+        assert!(matches!((opening, webhooks, tasks), (1, 1, 0) | (0, 0, 1)), "{tasks} tasks of {conversation:?}");
         *effects.entry(customer).or_default() += 1;
     }
     let ids: HashMap<&str, &Value> =
-        welcome.iter().chain(&agent).map(|event| (event["messageId"].as_str().unwrap(), event)).collect();
+        welcome.iter().chain(&agent).chain(&task).map(|event| (event["messageId"].as_str().unwrap(), event)).collect();
     let mut unknown = 0;
     for delivery in &deliveries {
         assert_ne!(delivery.outcome, Outcome::GaveUp, "{delivery:?}\n{}", world.log());
@@ -120,7 +135,7 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
         unknown += usize::from(is_unknown);
         assert!(count == 1 || is_unknown, "{count} effects for {delivery:?}");
     }
-    assert_eq!(ids.len(), 2 * per_destination);
+    assert_eq!(ids.len(), 3 * per_destination);
     let attempts: usize = deliveries.iter().map(|delivery| delivery.attempts.len()).sum();
     #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
     let share = unknown as f64 / deliveries.len() as f64 * 100.0;

@@ -10,6 +10,7 @@ mod conversation;
 mod documentation;
 mod event_forms;
 mod harness;
+mod interaction;
 mod kill;
 mod original_failures;
 mod preview;

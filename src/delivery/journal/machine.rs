@@ -20,7 +20,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     api::{engage_destination::OnUnknownOutcome, reasons::event as reason},
     delivery::outcome::{Final, Reason},
-    twilio::{E164, sid::MessagingServiceSid},
+    twilio::{
+        E164,
+        sid::{MessagingServiceSid, WorkspaceSid},
+    },
 };
 
 /// Milliseconds since 1970.
@@ -76,6 +79,9 @@ pub enum Trace {
     Message { to: E164, messaging_service: MessagingServiceSid },
     /// The conversation of this unique name, and in it the opening message of this event, if there is to be one.
     Conversation { unique_name: String, event: String, opening: bool },
+    /// The task that carries this unique name as its mark, in that workspace. `asked`: it is asked for; otherwise what comes before it
+    /// is done, or what came of it is taken away.
+    Interaction { unique_name: String, workspace: WorkspaceSid, asked: bool },
 }
 
 /// A change that is asked for.

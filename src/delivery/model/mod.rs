@@ -42,6 +42,8 @@ struct Setting {
     beyond: u8,
     /// The journal is in memory: it is empty after a start.
     memory: bool,
+    /// Twilio refuses a second interaction of a conversation, as it is said to.
+    refuses_second: bool,
     bug: Option<Bug>,
 }
 
@@ -56,6 +58,7 @@ struct EventOf {
 enum Action {
     Whatsapp,
     Conversation { opening: bool },
+    Interaction,
 }
 
 /// Defects that are put in on purpose, to see that they are found.
@@ -81,4 +84,8 @@ enum Bug {
     /// An event is given up without a look at what it has left.
     LeaveHalfMade,
     AnswerBeforeFinish,
+    /// A task is asked for without a look for one.
+    AskWithoutLooking,
+    /// A task is put into the conversation of an event that has not ended.
+    ShareUnfinished,
 }

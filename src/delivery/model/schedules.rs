@@ -13,7 +13,8 @@ fn event() -> impl Strategy<Value = EventOf> {
     let action = prop_oneof![
         Just(Action::Whatsapp),
         Just(Action::Conversation { opening: true }),
-        Just(Action::Conversation { opening: false })
+        Just(Action::Conversation { opening: false }),
+        Just(Action::Interaction)
     ];
     (0..3_usize, action).prop_map(|(customer, action)| EventOf { customer, action })
 }
@@ -23,20 +24,23 @@ fn setting() -> impl Strategy<Value = Setting> {
         prop::collection::vec(event(), 1..8),
         prop_oneof![Just(OnUnknownOutcome::Resend), Just(OnUnknownOutcome::Park)],
         (1..4_usize, 1..12_u8, 0..30_u8),
-        (0..6_u8, 0..6_u8, 0..4_u8),
+        (0..6_u8, 0..6_u8, 0..4_u8, any::<bool>()),
     )
-        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings))| Setting {
-            events,
-            on_unknown,
-            numbers,
-            tries,
-            faults,
-            crashes,
-            pauses,
-            closings,
-            beyond: 0,
-            memory: false,
-            bug: None,
+        .prop_map(|(events, on_unknown, (numbers, tries, faults), (crashes, pauses, closings, refuses_second))| {
+            Setting {
+                events,
+                on_unknown,
+                numbers,
+                tries,
+                faults,
+                crashes,
+                pauses,
+                closings,
+                beyond: 0,
+                memory: false,
+                refuses_second,
+                bug: None,
+            }
         })
 }
 
@@ -73,7 +77,7 @@ fn run(setting: &Setting, schedule: &[u16]) -> Result<(), TestCaseError> {
         past.push(happening);
         world.happen(setting, happening);
         prop_assert!(lost(&world).is_none(), "an event is neither ended nor in flight, after {:?}", past);
-        prop_assert_eq!(world.broken.or_else(|| world.doubled()), None, "after {:?}", past);
+        prop_assert_eq!(world.broken.or_else(|| world.doubled()).or_else(|| world.bereft()), None, "after {:?}", past);
     }
     prop_assert_eq!(world.broken_promise(setting), None, "after {:?}", past);
     Ok(())

@@ -2,15 +2,19 @@
 //!
 //! An action has a `Progress` and a `Step`. `Progress::begin` gives the first step; whoever performs a step tells what came of
 //! it by the method of that name and gets the next, until `Step::End`. The async part of an action (`delivery::whatsapp`,
-//! `delivery::conversation`) does nothing else, and `delivery::model` performs the same steps in a world of its own.
+//! `delivery::conversation`, `delivery::interaction`) does nothing else, and `delivery::model` performs the same steps in a world of its own.
 //!
 //! What always holds: a step that has an effect comes after `Start`; after a lost answer comes a look, unless repeating the
 //! step cannot double it.
 
 pub mod conversation;
+pub mod interaction;
 pub mod leftover;
+pub mod places;
 pub mod settling;
 pub mod whatsapp;
+
+use std::time::Duration;
 
 use crate::{
     api::reasons::event as reason,
@@ -23,6 +27,11 @@ use crate::{
 /// Attempts that one delivery makes when each before was lost and proven to be without effect; then Segment's own repetition
 /// takes over.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Times a step that is safe to repeat is tried again while answers are lost.
+const STEP_TRIES: u32 = 3;
+/// Pause before that.
+const STEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
