@@ -6,7 +6,8 @@ use engage_simulator::{ConversationState, FaultKind, FaultRule, Task};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    LEAD_1, OUR_NUMBERS, World, conversation, destination, event, event_to, flow, interaction, merge, phone, sid,
+    Answer, LEAD_1, OUR_NUMBERS, World, conversation, destination, event, event_to, flow, interaction, merge, phone,
+    sid,
 };
 
 async fn world() -> World {
@@ -23,6 +24,17 @@ fn tasks_of(world: &World, phone: &str) -> Vec<Task> {
 /// The tasks about this customer that agents have.
 fn pending_of(world: &World, phone: &str) -> Vec<Task> {
     tasks_of(world, phone).into_iter().filter(|task| task.assignment_status == "pending").collect()
+}
+
+/// Sends an event until its delivery has come to an end, which a busy machine may not bring it to within one request.
+async fn send_until_done(world: &World, event: &Value) -> Answer {
+    loop {
+        let answer = world.send("task", event).await;
+        if !matches!(answer.outcome().2, "StillSending" | "InFlight") {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,11 +140,12 @@ async fn a_channel_that_fails_is_seen_and_what_was_made_is_taken_away() {
     {
         let (event, phone) = (event_to(&phone(n)), phone(n));
         world.sim.fail_interactions(&[code]);
-        let answer = world.send("task", &event).await;
-        assert_eq!(answer.outcome(), first, "{code}: {answer:?}");
+        let answer = send_until_done(&world, &event).await;
+        let of_first = |found: (u16, &str, &str)| found == first || found == (first.0, "duplicate", first.2);
+        assert!(of_first(answer.outcome()), "{code}: {answer:?}");
         assert!(pending_of(&world, &phone).is_empty(), "{code}: a task is left");
         assert_eq!(world.sim.state().conversations.len(), 0, "{code}: a conversation is left");
-        assert_eq!(world.send("task", &event).await.outcome(), last, "{code}");
+        assert_eq!(send_until_done(&world, &event).await.outcome(), last, "{code}");
         assert_eq!(pending_of(&world, &phone).len(), usize::from(last.1 == "sent"), "{code}");
     }
 }
@@ -157,7 +170,8 @@ async fn a_channel_that_is_set_up_slowly_is_waited_for_and_not_asked_for_again()
     let world = World::with_options(&resources, options, &[]).await;
     world.all_ready(&resources).await;
     let event = event_to(&phone(1));
-    let answer = world.send("task", &event).await;
+    // The answer to the one that waited is given while it still does, or to a repetition of it.
+    let answer = send_until_done(&world, &event).await;
     assert_eq!(answer.outcome(), (503, "retry", "TwilioUnavailable"), "{answer:?}");
     world.sim.advance_clock(61);
     assert_eq!(world.send_until_settled("task", &event).await.outcome(), (200, "sent", ""));
