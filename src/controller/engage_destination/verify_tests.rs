@@ -169,35 +169,35 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
     }
 }
 
-fn flex(status: &str, service: &str) -> Look<Option<Arc<FlexConfiguration>>> {
-    Ok(Some(Arc::new(FlexConfiguration {
+fn flex(status: &str, service: &str) -> Arc<FlexConfiguration> {
+    Arc::new(FlexConfiguration {
         status: Some(status.into()),
         taskrouter_workspace_sid: Some("WS1".into()),
         chat_service_instance_sid: None,
         flex_service_instance_sid: Some(service.into()),
-    })))
+    })
 }
 
-fn service(sid: &str) -> Look<Option<Arc<str>>> {
-    Ok(Some(sid.into()))
-}
+type LookAtFlex = Look<Option<Arc<FlexConfiguration>>>;
+type LookAtDefault = Look<Option<Arc<str>>>;
 
 #[test]
 fn flex_is_needed_by_a_task_and_heeded_by_a_conversation() {
     let task = spec(&json!({"interaction": {
         "workflow": {"sid": "WW1"}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["+5511900000001"]
     }}));
-    type Cases = [(Look<Option<Arc<FlexConfiguration>>>, Look<Option<Arc<str>>>, &'static str, &'static str); 9];
-    let cases: Cases = [
-        (flex("ok", "IS1"), service("IS1"), "holds", "holds"),
-        (flex("ok", "IS1"), service("IS2"), "NotFlexService", "NotFlexService"),
-        (flex("inprogress", "IS1"), service("IS1"), "FlexNotSetUp", "holds"),
-        (flex("enchanted", "IS1"), service("IS1"), "holds", "holds"),
+    let service = |sid: &str| -> LookAtDefault { Ok(Some(sid.into())) };
+    let set_up = || -> LookAtFlex { Ok(Some(flex("ok", "IS1"))) };
+    let cases: [(LookAtFlex, LookAtDefault, &str, &str); 9] = [
+        (set_up(), service("IS1"), "holds", "holds"),
+        (set_up(), service("IS2"), "NotFlexService", "NotFlexService"),
+        (Ok(Some(flex("inprogress", "IS1"))), service("IS1"), "FlexNotSetUp", "holds"),
+        (Ok(Some(flex("enchanted", "IS1"))), service("IS1"), "holds", "holds"),
         (Ok(None), service("IS1"), "FlexNotSetUp", "holds"),
         (failed(403), service("IS1"), "unchecked lasting", "holds"),
         (failed(503), service("IS1"), "unchecked transient", "unchecked transient"),
-        (flex("ok", "IS1"), failed(403), "unchecked lasting", "unchecked lasting"),
-        (flex("ok", "IS1"), Ok(None), "holds", "holds"),
+        (set_up(), failed(403), "unchecked lasting", "unchecked lasting"),
+        (set_up(), Ok(None), "holds", "holds"),
     ];
     for (index, (configuration, default_service, of_task, of_conversation)) in cases.into_iter().enumerate() {
         let flex = Some(ObservedFlex { configuration, default_service });

@@ -340,8 +340,8 @@ impl World {
             {
                 continue;
             }
-            let state = if stale { ConversationState::Active } else { found.state };
-            listed.extend(found.numbers.iter().map(|by| row(at, &unique_name(found.event), state, &number(*by), of)));
+            let shown = if stale { ConversationState::Active } else { found.state };
+            listed.extend(found.numbers.iter().map(|by| row(at, &unique_name(found.event), shown, &number(*by), of)));
         }
         let unended = |event: &usize| {
             self.journal[*event].as_ref().is_some_and(|entry| !matches!(entry.state, State::Final { .. }))

@@ -170,7 +170,7 @@ impl World {
                         }
                     }
                     Step::Create { .. } | Step::Add { .. } | Step::Withdraw { .. } | Step::TakeAway { .. } => {
-                        call = true
+                        call = true;
                     }
                     Step::Pace | Step::Start { .. } | Step::Settle | Step::End(_) => {}
                 }

@@ -132,6 +132,10 @@ pub enum Asked {
 
 /// How far a delivery has come.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that is known or not, and any of them may be beside any other"
+)]
 pub struct Progress {
     /// Nothing was started for the event before.
     fresh: bool,
@@ -430,19 +434,15 @@ impl Progress {
 
     /// With its task the conversation that was made for it is taken away, so that nothing of it is left.
     pub fn withdrawn(&mut self, answer: Answer<()>) -> Step {
-        match (answer, self.failed.take()) {
-            (Answer::Done(()), Some((_, fault))) => {
-                if self.conversation.is_some() {
-                    return self.take_away(fault.into());
-                }
-                self.ending = Some(fault.into());
-                Step::Find
-            }
-            _ => {
-                let detail = "the task of an interaction whose channel has failed could not be ended";
-                Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, detail))
-            }
+        let (Answer::Done(()), Some((_, fault))) = (answer, self.failed.take()) else {
+            let detail = "the task of an interaction whose channel has failed could not be ended";
+            return Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, detail));
+        };
+        if self.conversation.is_some() {
+            return self.take_away(fault.into());
         }
+        self.ending = Some(fault.into());
+        Step::Find
     }
 
     /// Every number is in a conversation that takes no task: what was made for this event is taken away.
