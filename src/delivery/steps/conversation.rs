@@ -4,7 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Answer, MAX_ATTEMPTS, STEP_PAUSE, STEP_TRIES, Sent, settling::Settled};
+use super::{Answer, MAX_ATTEMPTS, Sent, settling::Settled};
 use crate::{
     api::reasons::event as reason,
     delivery::{
@@ -13,6 +13,11 @@ use crate::{
     },
     twilio::{E164, conversations::ParticipantConversation, sid::ConversationSid},
 };
+
+/// Times a step that is safe to repeat is tried again while answers are lost.
+const STEP_TRIES: u32 = 3;
+/// Pause before that.
+const STEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// What to do next; each is answered by the method that it names. `after` is a pause before it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -399,21 +404,19 @@ impl Progress {
     }
 
     pub fn remains_found(then: Sent, answer: Answer<Option<Found>>) -> Step {
-        Step::End(remains(then, answer))
-    }
-}
-
-/// How a delivery ends whose conversation was to be taken away.
-pub(super) fn remains(then: Sent, answer: Answer<Option<Found>>) -> Sent {
-    match answer.or_put_off() {
-        Ok(None) => then,
-        Ok(Some(_)) => Sent::not_now(reason::TWILIO_UNAVAILABLE, "a half-made conversation could not be taken away"),
-        Err(put_off) => not_taken_away(&then, put_off),
+        match answer.or_put_off() {
+            Ok(None) => Step::End(then),
+            Ok(Some(_)) => {
+                let detail = "a half-made conversation could not be taken away";
+                Step::End(Sent::not_now(reason::TWILIO_UNAVAILABLE, detail))
+            }
+            Err(put_off) => Step::End(not_taken_away(&then, put_off)),
+        }
     }
 }
 
 /// What was made for this event is still there, so the next delivery has to see to it.
-pub(super) fn not_taken_away(then: &Sent, put_off: Sent) -> Sent {
+fn not_taken_away(then: &Sent, put_off: Sent) -> Sent {
     if matches!(then, Sent::Final(Final::Suppressed { .. })) {
         return put_off;
     }

@@ -4,20 +4,27 @@
 use std::{collections::VecDeque, time::Duration};
 
 use super::{
-    Answer, MAX_ATTEMPTS, STEP_PAUSE, STEP_TRIES, Sent,
-    conversation::{Added, Created, Found, not_taken_away, remains},
+    Answer, MAX_ATTEMPTS, Sent,
+    conversation::{Added, Created, Found},
     places::Place,
     settling::Settled,
 };
 use crate::{
     api::reasons::event as reason,
-    delivery::{fault::Fault, outcome::Reason},
+    delivery::{
+        fault::Fault,
+        outcome::{Final, Reason},
+    },
     twilio::{
         E164,
         sid::{ConversationSid, InteractionSid},
     },
 };
 
+/// Times a step that is safe to repeat is tried again while answers are lost.
+const STEP_TRIES: u32 = 3;
+/// Pause before that.
+const STEP_PAUSE: Duration = Duration::from_millis(400);
 /// Pause before the second look at a channel that is being set up; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
@@ -489,8 +496,22 @@ impl Progress {
     }
 
     pub fn remains_found(then: Sent, answer: Answer<Option<Found>>) -> Step {
-        Step::End(remains(then, answer))
+        Step::End(match answer.or_put_off() {
+            Ok(None) => then,
+            Ok(Some(_)) => Sent::not_now(reason::TWILIO_UNAVAILABLE, NOT_TAKEN_AWAY),
+            Err(put_off) => not_taken_away(&then, put_off),
+        })
     }
+}
+
+const NOT_TAKEN_AWAY: &str = "a half-made conversation could not be taken away";
+
+/// What was made for this event is still there, so the next delivery has to see to it.
+fn not_taken_away(then: &Sent, put_off: Sent) -> Sent {
+    if matches!(then, Sent::Final(Final::Suppressed { .. })) {
+        return put_off;
+    }
+    Sent::not_now(reason::TWILIO_UNAVAILABLE, NOT_TAKEN_AWAY)
 }
 
 fn closed(sid: &ConversationSid) -> Sent {

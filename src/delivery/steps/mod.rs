@@ -14,8 +14,6 @@ pub mod places;
 pub mod settling;
 pub mod whatsapp;
 
-use std::time::Duration;
-
 use crate::{
     api::reasons::event as reason,
     delivery::{
@@ -27,11 +25,6 @@ use crate::{
 /// Attempts that one delivery makes when each before was lost and proven to be without effect; then Segment's own repetition
 /// takes over.
 pub const MAX_ATTEMPTS: u32 = 3;
-
-/// Times a step that is safe to repeat is tried again while answers are lost.
-const STEP_TRIES: u32 = 3;
-/// Pause before that.
-const STEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
