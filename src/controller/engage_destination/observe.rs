@@ -78,8 +78,8 @@ pub async fn observe(destination: &EngageDestination, references: &References, c
     let spec = &destination.spec;
     match (&spec.whatsapp, &spec.conversation, &spec.interaction) {
         (Some(whatsapp), _, _) => observe_whatsapp(whatsapp, &account).await,
-        (None, Some(conversation), _) => observe_conversation(conversation, flow.as_deref(), &account).await,
-        (None, None, Some(interaction)) => observe_interaction(interaction, &account).await,
+        (None, Some(conversation), _) => Box::pin(observe_conversation(conversation, flow.as_deref(), &account)).await,
+        (None, None, Some(interaction)) => Box::pin(observe_interaction(interaction, &account)).await,
         (None, None, None) => Observed::default(),
     }
 }
