@@ -1,13 +1,23 @@
 //! The steps of giving up an event that may have left a conversation half-made: what is complete was sent after all, the rest is
-//! taken away.
+//! taken away. Where the event was to become a task, that is looked for first.
 
-use super::{Answer, Sent, conversation::Found};
+use super::{
+    Answer, Sent,
+    conversation::Found,
+    interaction::{Channel, Task},
+};
 use crate::delivery::outcome::Reason;
-use crate::twilio::sid::ConversationSid;
+use crate::twilio::sid::{ConversationSid, InteractionSid};
 
 /// What to do next; each is answered by the method that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
+    /// Look for the event's task: `task_found`.
+    FindTask,
+    /// End a task whose channel has failed: `withdrawn`.
+    Withdraw {
+        interaction: InteractionSid,
+    },
     /// Look for the conversation of the event's unique name: `found`.
     Find,
     /// Look whether the event's last step is done: `completion_found`.
@@ -27,11 +37,44 @@ pub struct Progress {
     /// Why the event is given up.
     reason: Reason,
     conversation: Option<Found>,
+    /// The interaction whose channel has failed.
+    failed: Option<InteractionSid>,
+    /// The event was to become a task, and has none.
+    no_task: bool,
 }
 
 impl Progress {
     pub const fn begin(reason: Reason) -> (Self, Step) {
-        (Self { reason, conversation: None }, Step::Find)
+        (Self { reason, conversation: None, failed: None, no_task: false }, Step::Find)
+    }
+
+    /// Of an event that was to become a task.
+    pub const fn begin_with_task(reason: Reason) -> (Self, Step) {
+        (Self { reason, conversation: None, failed: None, no_task: false }, Step::FindTask)
+    }
+
+    pub fn task_found(&mut self, answer: Answer<Option<Task>>) -> Step {
+        self.no_task = true;
+        match answer.or_put_off() {
+            Ok(None | Some(Task { channel: Channel::Withdrawn, .. })) => Step::Find,
+            Ok(Some(Task { channel: Channel::Failed(_), interaction })) => {
+                self.failed = Some(interaction);
+                Step::Start
+            }
+            // Set up or not, it is there.
+            Ok(Some(Task { channel: Channel::Active | Channel::Over | Channel::Setup, interaction })) => {
+                Step::End(Sent::sid(&interaction))
+            }
+            Err(sent) => Step::End(sent),
+        }
+    }
+
+    pub fn withdrawn(&mut self, answer: Answer<()>) -> Step {
+        self.failed = None;
+        match answer.or_put_off() {
+            Ok(()) => Step::Find,
+            Err(sent) => Step::End(sent),
+        }
     }
 
     fn given_up(&self) -> Step {
@@ -41,9 +84,10 @@ impl Progress {
     pub fn found(&mut self, answer: Answer<Option<Found>>) -> Step {
         match answer.or_put_off() {
             Ok(None) => self.given_up(),
+            Ok(Some(Found { closed: true, .. })) if self.no_task => self.given_up(),
             Ok(found) => {
                 self.conversation = found;
-                Step::FindCompletion
+                if self.no_task { Step::Start } else { Step::FindCompletion }
             }
             Err(sent) => Step::End(sent),
         }
@@ -59,6 +103,9 @@ impl Progress {
     }
 
     pub fn started(&self) -> Step {
+        if let Some(interaction) = &self.failed {
+            return Step::Withdraw { interaction: interaction.clone() };
+        }
         self.conversation.as_ref().map_or(Step::Find, |found| Step::TakeAway { sid: found.sid.clone() })
     }
 
