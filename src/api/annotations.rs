@@ -7,6 +7,9 @@ pub const COMMIT_MESSAGE_PREFIX: &str = "engage-operator";
 /// Key under which the opening message of a conversation carries the id of the event that caused it.
 pub const EVENT_ATTRIBUTE: &str = "engageEvent";
 
+/// Attribute by which a task is known to be an event's: the event's unique name, which holds no personal data.
+pub const TASK_ATTRIBUTE: &str = "engageTask";
+
 /// Finalizer of a StudioFlow whose flow is to be deleted with it; it stays until that has been done.
 pub const FLOW_FINALIZER: &str = "engage-operator.dev/studio-flow";
 

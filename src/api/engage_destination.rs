@@ -1,4 +1,4 @@
-//! `EngageDestination`: events that arrive here become this WhatsApp message or this conversation with an agent.
+//! `EngageDestination`: events that arrive here become this WhatsApp message, this conversation or this task of an agent.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::{
     ObjectKey, Period,
-    references::{ContentName, FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioAccount},
+    references::{
+        ContentName, FlowRef, OutcomesCredentialsRef, SegmentCredentialsRef, TaskChannelRef, TwilioAccount,
+        WorkflowRef, WorkspaceRef,
+    },
 };
 
-/// Events that Segment posts to this destination become an approved WhatsApp template or a conversation with an agent.
+/// Events that Segment posts to this destination become an approved WhatsApp template, a conversation with an agent or a task of one.
 /// `status.url` is the address to enter in a Webhooks (Actions) mapping; `Ready` says whether it is served, and if not why.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -25,7 +28,7 @@ use crate::api::{
     namespaced,
     status = "EngageDestinationStatus",
     derive = "PartialEq",
-    doc = "Events that Segment posts here become an approved WhatsApp template or a conversation with an agent. `status.url` is the address to enter in a Webhooks (Actions) mapping; the condition `Ready` says whether it is served, and if not why.",
+    doc = "Events that Segment posts here become an approved WhatsApp template, a conversation that reaches an agent, or a task of one. `status.url` is the address to enter in a Webhooks (Actions) mapping; the condition `Ready` says whether it is served, and if not why.",
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type==\"Ready\")].reason"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
@@ -38,8 +41,8 @@ use crate::api::{
     )
 )]
 #[x_kube(
-    validation = Rule::new("has(self.whatsapp) != has(self.conversation)").message(
-        "a destination does exactly one thing: set either whatsapp or conversation"
+    validation = Rule::new("[has(self.whatsapp), has(self.conversation), has(self.interaction)].exists_one(set, set)").message(
+        "a destination does exactly one thing: set one of whatsapp, conversation and interaction"
     )
 )]
 #[serde(rename_all = "camelCase")]
@@ -70,6 +73,10 @@ pub struct EngageDestinationSpec {
     /// recommended action: each of its steps can be looked up in Twilio, so an event is never acted on twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<Conversation>,
+    /// Give an agent a task at once, with a conversation in which the customer can be written to: by Flex's Interactions API,
+    /// without a flow. Nothing is sent to the customer by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<Interaction>,
     /// Pace, patience and memory of the delivery.
     #[serde(default)]
     pub delivery: Delivery,
@@ -128,6 +135,15 @@ impl EngageDestinationSpec {
             (Some(sid), None) => Some(TemplateRef { field: fields[0], named: Named::Sid(sid) }),
             (None, Some(name)) => Some(TemplateRef { field: fields[1], named: Named::Name(name) }),
             (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
+    /// The numbers that are talked from, where they are named, and the field that names them.
+    pub fn twilio_numbers(&self) -> Option<(&'static str, &[String])> {
+        match (&self.conversation, &self.interaction) {
+            (Some(conversation), _) => Some(("spec.conversation.twilioNumber", &conversation.twilio_number)),
+            (None, Some(interaction)) => Some(("spec.interaction.twilioNumber", &interaction.twilio_number)),
+            (None, None) => None,
         }
     }
 
@@ -352,6 +368,49 @@ pub struct OpeningMessage {
     pub content_variables: BTreeMap<String, String>,
 }
 
+/// A task of an agent in Flex, and the conversation with the customer that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Interaction {
+    /// Workspace that the task goes to. Default: that of the account's Flex configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<WorkspaceRef>,
+    /// Workflow of that workspace, which finds the agent.
+    pub workflow: WorkflowRef,
+    /// Task channel of that workspace, which says how many such tasks an agent has at once.
+    pub task_channel: TaskChannelRef,
+    /// WhatsApp senders of the account to talk from, in E.164. Where the customer is in an open conversation by one of them the task
+    /// is about that one, else about a new one by the first. When each is in a conversation that has a task already, the event is
+    /// suppressed with the reason `ConversationActive`.
+    #[x_kube(validation = Rule::new("self.all(n, n.matches('^(whatsapp:)?[+][1-9][0-9]{6,14}$'))").message(
+        "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001"
+    ))]
+    #[schemars(length(min = 1, max = 100), inner(length(max = 40)))]
+    pub twilio_number: Vec<String>,
+    /// Seconds without activity after which Twilio closes the conversation: 0 for never, otherwise at least 600, which is
+    /// Twilio's minimum. Default: 0.
+    #[serde(default)]
+    #[x_kube(validation = Rule::new("self == 0 || self >= 600").message(
+        "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)"
+    ))]
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub timeout: i64,
+    /// What the task says beside `customerName`, `customerAddress` and `from`: attributes by name, each as Liquid over
+    /// `profile.traits`, for example `{"plan": "{{ profile.traits.plan | default: 'none' }}"}`. The workflow can route by them and the
+    /// agent sees them, so nothing secret. A value that comes out empty rejects the event.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[x_kube(validation = Rule::new("size(self) <= 100").message("a task has at most 100 attributes"))]
+    pub attributes: BTreeMap<String, String>,
+    /// Priority of the task; one of a higher is given out first. Default: the workflow's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub priority: Option<i32>,
+    /// Seconds that the task waits for an agent before TaskRouter cancels it, at most 1,209,600. Default: TaskRouter's, a day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1_209_600))]
+    pub task_timeout: Option<i64>,
+}
+
 /// Pace, patience and memory of the delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -477,6 +536,9 @@ pub struct EngageDestinationStatus {
     /// The flow that a reply starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flow: Option<FlowStatus>,
+    /// Where tasks go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interaction: Option<InteractionStatus>,
     /// Since when the account could not be asked, RFC 3339; absent while it can. What was verified before holds meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked_since: Option<String>,
@@ -540,6 +602,18 @@ pub struct ContentStatus {
     /// Placeholders of the template.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<String>,
+}
+
+/// Where tasks go: what the names of the spec were found to be in the account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InteractionStatus {
+    /// SID of the workspace, `WS…`.
+    pub workspace_sid: String,
+    /// SID of the workflow, `WW…`.
+    pub workflow_sid: String,
+    /// SID of the task channel, `TC…`.
+    pub task_channel_sid: String,
 }
 
 /// A Studio flow of the account.

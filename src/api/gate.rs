@@ -56,8 +56,16 @@ pub fn decide(spec: &EngageDestinationSpec, generation: Option<i64>, status: Opt
         };
     }
     let flow_by_reference = spec.conversation.as_ref().is_some_and(|conversation| conversation.flow_ref.is_some());
+    // So is where tasks go.
+    let interaction = spec.interaction.is_some();
     match status {
-        None if flow_by_reference => verifying(),
+        None if flow_by_reference || interaction => verifying(),
+        Some(status) if interaction && status.interaction.is_none() => {
+            match condition(conditions::VERIFIED).filter(|condition| is(condition, Truth::False)) {
+                Some(verified) => refuse(&verified.reason, &verified.message),
+                None => verifying(),
+            }
+        }
         Some(status) if flow_by_reference && status.flow.is_none() => refuse(
             reasons::FLOW_NOT_READY,
             "the StudioFlow of spec.conversation.flowRef has no flow in the account yet",
@@ -84,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::engage_destination::{ContentStatus, FlowStatus};
+    use crate::api::engage_destination::{ContentStatus, FlowStatus, InteractionStatus};
 
     fn destination(action: &serde_json::Value) -> EngageDestination {
         let mut spec = json!({
@@ -143,6 +151,19 @@ mod tests {
         assert_eq!(reason(&destination), "InvalidSpec");
         destination.spec.suspend = true;
         assert_eq!(reason(&destination), "Suspended");
+    }
+
+    #[test]
+    fn a_task_is_served_only_where_it_is_known_where_it_goes_even_if_warned_only() {
+        let mut destination = destination(&json!({"interaction": {
+            "workflow": {"friendlyName": "Anyone"}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["+5511900000001"]
+        }}));
+        destination.spec.verification = Verification::Warn;
+        assert_eq!(reason(&destination), "Verifying");
+        say(&mut destination, conditions::VERIFIED, Truth::False, "WorkflowNotFound", 2);
+        assert_eq!(reason(&destination), "WorkflowNotFound");
+        destination.status.as_mut().unwrap().interaction = Some(InteractionStatus::default());
+        assert_eq!(reason(&destination), "Serve");
     }
 
     #[test]

@@ -37,6 +37,12 @@ pub mod condition {
     pub const FLOW_TRIGGER_MISSING: &str = "FlowTriggerMissing";
     pub const FLOW_IN_OTHER_ACCOUNT: &str = "FlowInOtherAccount";
 
+    pub const FLEX_NOT_SET_UP: &str = "FlexNotSetUp";
+    pub const NOT_FLEX_SERVICE: &str = "NotFlexService";
+    pub const WORKSPACE_NOT_FOUND: &str = "WorkspaceNotFound";
+    pub const WORKFLOW_NOT_FOUND: &str = "WorkflowNotFound";
+    pub const TASK_CHANNEL_NOT_FOUND: &str = "TaskChannelNotFound";
+
     pub const SYNCED: &str = "Synced";
     pub const DRAFT: &str = "Draft";
     pub const DEFINITION_INVALID: &str = "DefinitionInvalid";
@@ -86,6 +92,7 @@ pub mod event {
     pub const RECIPIENT_OPTED_OUT: &str = "RecipientOptedOut";
     pub const NOT_ON_WHATSAPP: &str = "NotOnWhatsApp";
     pub const CONVERSATION_CLOSED: &str = "ConversationClosed";
+    pub const INTERACTION_FAILED: &str = "InteractionFailed";
     pub const RETRIES_ENDED: &str = "RetriesEnded";
     pub const DECIDED_BY_HAND: &str = "DecidedByHand";
 

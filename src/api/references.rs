@@ -193,3 +193,69 @@ pub struct TaskChannelName {
     #[schemars(length(min = 1, max = 256))]
     pub workspace: Option<String>,
 }
+
+/// A TaskRouter workspace, by friendly name or SID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.friendlyName) != has(self.sid)").message(
+        "name the workspace once: set either friendlyName or sid (WS…)"
+    )
+)]
+pub struct WorkspaceRef {
+    /// The workspace's friendly name, exactly as TaskRouter shows it. Two workspaces of that name are an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: Option<String>,
+    /// SID of the workspace, `WS…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^WS[0-9a-fA-F]{32}$')").message(
+        "sid is WS followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub sid: Option<String>,
+}
+
+/// A TaskRouter workflow, by friendly name or SID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.friendlyName) != has(self.sid)").message(
+        "name the workflow once: set either friendlyName or sid (WW…)"
+    )
+)]
+pub struct WorkflowRef {
+    /// The workflow's friendly name, exactly as TaskRouter shows it. Two workflows of that name are an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: Option<String>,
+    /// SID of the workflow, `WW…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^WW[0-9a-fA-F]{32}$')").message(
+        "sid is WW followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub sid: Option<String>,
+}
+
+/// A TaskRouter task channel, by unique name or SID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.uniqueName) != has(self.sid)").message(
+        "name the task channel once: set either uniqueName or sid (TC…)"
+    )
+)]
+pub struct TaskChannelRef {
+    /// The task channel's unique name, for example `chat`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub unique_name: Option<String>,
+    /// SID of the task channel, `TC…`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("self.matches('^TC[0-9a-fA-F]{32}$')").message(
+        "sid is TC followed by 32 hexadecimal digits"
+    ))]
+    #[schemars(length(max = 34))]
+    pub sid: Option<String>,
+}

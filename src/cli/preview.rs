@@ -15,15 +15,16 @@ use url::Url;
 use crate::{
     api::{EngageDestination, ObjectKey, engage_destination::OnActiveConversation},
     delivery::{
-        destination::{Action, Destination, FlowSource, NAME_TRAIT},
+        destination::{Action, ConversationAction, Destination, FlowSource, NAME_TRAIT},
         outcome::Final,
-        plan::{Delivery, plan, select},
+        plan::{Delivery, Resolved, plan, select},
     },
     segment::{Event, body::Body},
     standalone::{folder, state::uid_of},
     twilio::{
         BaseUrls, CallbackUrls, Request,
-        sid::{ContentSid, FlowSid},
+        interactions::TaskPlace,
+        sid::{FlowSid, TaskChannelSid, WorkflowSid, WorkspaceSid},
     },
 };
 
@@ -54,6 +55,18 @@ pub struct Preview {
     /// SID of the flow, when the destination names a StudioFlow.
     #[arg(long, value_name = "SID", default_value = "FW00000000000000000000000000000000")]
     flow_sid: FlowSid,
+
+    /// SID of the workspace that tasks go to, when the destination names it otherwise.
+    #[arg(long, value_name = "SID", default_value = "WS00000000000000000000000000000000")]
+    workspace_sid: WorkspaceSid,
+
+    /// SID of the workflow of tasks, when the destination names it otherwise.
+    #[arg(long, value_name = "SID", default_value = "WW00000000000000000000000000000000")]
+    workflow_sid: WorkflowSid,
+
+    /// SID of the task channel of tasks, when the destination names it otherwise.
+    #[arg(long, value_name = "SID", default_value = "TC00000000000000000000000000000000")]
+    task_channel_sid: TaskChannelSid,
 
     /// Address under which Twilio would reach the gateway; with it messages ask for callbacks.
     #[arg(long, env = "ENGAGE_PUBLIC_URL", value_name = "URL")]
@@ -115,11 +128,13 @@ impl Preview {
         let callbacks = self.public_url.as_ref().map(CallbackUrls::at).transpose().context("--public-url")?;
         let text = read(&self.event)?;
         let body = Body::parse(&text).with_context(|| format!("--event {}", self.event.display()))?;
+        let task_place = self.task_place(&resource);
+        let found = Resolved { flow: Some(&self.flow_sid), content: content.as_ref(), task_place: Some(&task_place) };
         let mut previewed = Vec::new();
         for raw in body.events() {
             let event = Event::parse(raw.get()).with_context(|| format!("--event {}", self.event.display()))?;
             let callback = callbacks.as_ref().map(|callbacks| callbacks.of(&key, event.message_id.as_str()));
-            previewed.push(preview(&destination, &uid, &event, &profile, &self.flow_sid, content.as_ref(), callback));
+            previewed.push(preview(&destination, &uid, &event, &profile, found, callback));
         }
         let mut out = std::io::stdout().lock();
         let printed = match self.output {
@@ -138,6 +153,19 @@ impl Preview {
         }
         Ok(())
     }
+
+    /// SIDs of the spec go before those of the flags.
+    fn task_place(&self, resource: &EngageDestination) -> TaskPlace {
+        let spec = resource.spec.interaction.as_ref();
+        let workspace = spec.and_then(|spec| spec.workspace.as_ref()?.sid.as_deref()?.parse().ok());
+        let workflow = spec.and_then(|spec| spec.workflow.sid.as_deref()?.parse().ok());
+        let task_channel = spec.and_then(|spec| spec.task_channel.sid.as_deref()?.parse().ok());
+        TaskPlace {
+            workspace: workspace.unwrap_or_else(|| self.workspace_sid.clone()),
+            workflow: workflow.unwrap_or_else(|| self.workflow_sid.clone()),
+            task_channel: task_channel.unwrap_or_else(|| self.task_channel_sid.clone()),
+        }
+    }
 }
 
 fn preview(
@@ -145,8 +173,7 @@ fn preview(
     uid: &str,
     event: &Event,
     profile: &Map<String, Value>,
-    flow: &FlowSid,
-    content: Option<&ContentSid>,
+    found: Resolved<'_>,
     callback: Option<String>,
 ) -> Previewed {
     let message_id = event.message_id.to_string();
@@ -163,19 +190,17 @@ fn preview(
         }
     }
     let flow = match &destination.action {
-        Action::Conversation(action) => Some(match &action.flow {
-            FlowSource::Sid(sid) => sid,
-            FlowSource::StudioFlow(_) => flow,
-        }),
-        Action::Whatsapp(_) => None,
+        Action::Conversation(ConversationAction { flow: FlowSource::Sid(sid), .. }) => Some(sid),
+        _ => found.flow,
     };
     let stand_in = NO_CONTENT.parse().ok();
-    let result = plan(destination, uid, event, &traits, flow, content.or(stand_in.as_ref())).map(|mut delivery| {
+    let content = found.content.or(stand_in.as_ref());
+    let result = plan(destination, uid, event, &traits, Resolved { flow, content, ..found }).map(|mut delivery| {
         if let Delivery::Whatsapp(message) = &mut delivery {
             message.status_callback = callback;
         }
         let mut planned = Planned { requests: delivery.requests(ACCOUNT), when_active: delivery.when_active() };
-        if content.is_none() {
+        if found.content.is_none() {
             planned.name_content(CONTENT);
         }
         planned

@@ -9,6 +9,7 @@ use crate::{
     twilio::{
         E164, TwilioClient, TwilioClients, TwilioCredentials,
         content::{Content, WhatsAppApproval},
+        flex::FlexConfiguration,
         messaging::WhatsAppSender,
         sid::{AccountSid, ContentSid, FlowSid, MessagingServiceSid},
         studio::Revision,
@@ -71,7 +72,8 @@ struct Answers {
     all_templates: Shared<(), Arc<[Template]>>,
     senders: Shared<(), Arc<[WhatsAppSender]>>,
     flows: Shared<(FlowSid, Option<i64>), Option<FlowFacts>>,
-    flex_workspaces: Shared<(), Option<Arc<str>>>,
+    flex: Shared<(), Option<Arc<FlexConfiguration>>>,
+    conversations: Shared<(), Option<Arc<str>>>,
     workspaces: Shared<(), Arc<[Workspace]>>,
     workflows: Shared<String, Arc<[Workflow]>>,
     task_channels: Shared<String, Arc<[TaskChannel]>>,
@@ -86,7 +88,8 @@ impl Accounts {
             all_templates: Shared::new(),
             senders: Shared::new(),
             flows: Shared::new(),
-            flex_workspaces: Shared::new(),
+            flex: Shared::new(),
+            conversations: Shared::new(),
             workspaces: Shared::new(),
             workflows: Shared::new(),
             task_channels: Shared::new(),
@@ -103,7 +106,8 @@ impl Accounts {
             all_templates,
             senders,
             flows,
-            flex_workspaces,
+            flex,
+            conversations,
             workspaces,
             workflows,
             task_channels,
@@ -114,7 +118,8 @@ impl Accounts {
         all_templates.forget();
         senders.forget();
         flows.forget();
-        flex_workspaces.forget();
+        flex.forget();
+        conversations.forget();
         workspaces.forget();
         workflows.forget();
         task_channels.forget();
@@ -204,13 +209,25 @@ impl Account {
         self.answers.flows.read(self.asker, self.freshness, (sid.clone(), published), ask).await
     }
 
+    /// Flex's configuration; `None` when the account has no Flex.
+    pub async fn flex(&self) -> Look<Option<Arc<FlexConfiguration>>> {
+        let ask = async { Ok(self.client.flex_configuration().await?.map(Arc::new)) };
+        self.answers.flex.read(self.asker, self.freshness, (), ask).await
+    }
+
     /// SID of the workspace that Flex works in; `None` when the account has no Flex.
     pub async fn flex_workspace(&self) -> Look<Option<Arc<str>>> {
+        let flex = self.flex().await?;
+        Ok(flex.and_then(|flex| flex.taskrouter_workspace_sid.as_deref().map(Into::into)))
+    }
+
+    /// SID of the service of conversations that are made without naming one.
+    pub async fn default_conversations_service(&self) -> Look<Option<Arc<str>>> {
         let ask = async {
-            let configuration = self.client.flex_configuration().await?;
-            Ok(configuration.and_then(|configuration| configuration.taskrouter_workspace_sid).map(Into::into))
+            let configuration = self.client.conversations_configuration().await?;
+            Ok(configuration.default_chat_service_sid.map(Into::into))
         };
-        self.answers.flex_workspaces.read(self.asker, self.freshness, (), ask).await
+        self.answers.conversations.read(self.asker, self.freshness, (), ask).await
     }
 
     pub async fn workspaces(&self) -> Look<Arc<[Workspace]>> {

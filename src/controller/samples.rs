@@ -14,9 +14,10 @@ use crate::{
 const FLOW: &str = include_str!("../../studio/sample_flow.json");
 const CONTENT: &str = include_str!("../../studio/sample_content_template.json");
 const STUDIO_FLOW: &str = include_str!("../../manifests/samples/studioflow-connect-to-agent.yaml");
-const DESTINATIONS: [&str; 2] = [
+const DESTINATIONS: [&str; 3] = [
     include_str!("../../manifests/samples/engagedestination-lead-conversation.yaml"),
     include_str!("../../manifests/samples/engagedestination-lead-welcome.yaml"),
+    include_str!("../../manifests/samples/engagedestination-lead-task.yaml"),
 ];
 
 fn definition() -> FlowDefinition {

@@ -15,7 +15,7 @@ use crate::{
     },
     twilio::{
         E164, TwilioError,
-        conversations::code,
+        conversations::{NewConversation, code},
         sid::{ConversationSid, FlowSid},
     },
 };
@@ -51,7 +51,7 @@ impl Sending<'_> {
                 }
                 Step::Create { after } => {
                     tokio::time::sleep(after).await;
-                    progress.created(self.create(plan).await)
+                    progress.created(self.create(&plan.conversation).await)
                 }
                 Step::FindCompletion => progress.completion_found(self.find_completion().await?),
                 Step::FindWebhooks { sid, after } => {
@@ -73,9 +73,7 @@ impl Sending<'_> {
                 }
                 Step::FindCustomer { sid, after } => {
                     tokio::time::sleep(after).await;
-                    let participants = self.twilio.participants(&sid).await;
-                    let found = participants.map(|participants| !participants.is_empty());
-                    progress.customer_found(self.answer("participants", found).await)
+                    progress.customer_found(self.find_customer(&sid).await)
                 }
                 Step::Open { sid } => match &plan.opening {
                     Some(opening) => {
@@ -103,10 +101,27 @@ impl Sending<'_> {
     }
 
     /// Ends an event that is given up for `reason`, and takes away what was half-made for it.
-    pub(super) async fn leftover(&mut self, unique_name: &str, reason: Reason) -> Result<Sent, TicketError> {
-        let (mut progress, mut step) = leftover::Progress::begin(reason, self.attempt.settle);
+    pub(super) async fn leftover(&mut self, left: &Trace, reason: Reason) -> Result<Sent, TicketError> {
+        let (unique_name, workspace) = match left {
+            Trace::Conversation { unique_name, .. } => (unique_name, None),
+            Trace::Interaction { unique_name, workspace, .. } => (unique_name, Some(workspace)),
+            // A message leaves nothing half-made.
+            Trace::Message { .. } | Trace::Reused { .. } => return Ok(Sent::rejected(reason)),
+        };
+        let (mut progress, mut step) = match workspace {
+            Some(_) => leftover::Progress::begin_with_task(reason, self.attempt.settle),
+            None => leftover::Progress::begin(reason, self.attempt.settle),
+        };
         loop {
             step = match step {
+                leftover::Step::FindTask => {
+                    let found = match workspace {
+                        Some(workspace) => self.find_task(workspace, unique_name).await,
+                        None => Answer::Done(None),
+                    };
+                    progress.task_found(found)
+                }
+                leftover::Step::Withdraw { interaction } => progress.withdrawn(self.withdraw(&interaction).await),
                 leftover::Step::Find => progress.found(self.find(unique_name).await),
                 leftover::Step::FindCompletion => progress.completion_found(self.find_completion().await?),
                 leftover::Step::Start => {
@@ -123,7 +138,7 @@ impl Sending<'_> {
         }
     }
 
-    async fn find(&self, unique_name: &str) -> Answer<Option<Found>> {
+    pub(super) async fn find(&self, unique_name: &str) -> Answer<Option<Found>> {
         let found = self.twilio.conversation_by_unique_name(unique_name).await;
         let found = found.map(|conversation| {
             conversation.map(|conversation| Found { closed: conversation.is_closed(), sid: conversation.sid })
@@ -159,11 +174,11 @@ impl Sending<'_> {
         Ok(self.answer("messages", visited).await)
     }
 
-    async fn create(&mut self, plan: &ConversationDelivery) -> Answer<Created> {
+    pub(super) async fn create(&mut self, conversation: &NewConversation) -> Answer<Created> {
         if let Err(fault) = self.changes_conversations().await {
             return Answer::Refused(fault);
         }
-        let created = match self.twilio.create_conversation(&plan.conversation).await {
+        let created = match self.twilio.create_conversation(conversation).await {
             Ok(conversation) => {
                 self.accepted();
                 Ok(Created::Made(conversation.sid))
@@ -174,7 +189,7 @@ impl Sending<'_> {
         self.answer("conversation", created).await
     }
 
-    async fn delete(&mut self, sid: &ConversationSid) -> Answer<()> {
+    pub(super) async fn delete(&mut self, sid: &ConversationSid) -> Answer<()> {
         if let Err(fault) = self.changes_conversations().await {
             return Answer::Refused(fault);
         }
@@ -200,7 +215,12 @@ impl Sending<'_> {
         self.answer("webhooks", ours).await
     }
 
-    async fn add(&self, sid: &ConversationSid, customer: &E164, number: &E164) -> Answer<Added> {
+    pub(super) async fn find_customer(&self, sid: &ConversationSid) -> Answer<bool> {
+        let participants = self.twilio.participants(sid).await;
+        self.answer("participants", participants.map(|participants| !participants.is_empty())).await
+    }
+
+    pub(super) async fn add(&self, sid: &ConversationSid, customer: &E164, number: &E164) -> Answer<Added> {
         let added = match self.twilio.add_participant(sid, customer, number).await {
             Ok(_) => Ok(Added::In),
             Err(error) if error.has_code(code::PARTICIPANT_EXISTS) => Ok(Added::In),

@@ -11,13 +11,13 @@ use crate::{
         EngageDestinationSpec, EngageDestinationStatus, Period,
         admission::Rejection,
         engage_destination::{
-            Consent, Conversation, Delivery, OnActiveConversation, OnSameEntry, OnUnknownOutcome, OpeningMessage,
-            Phone, SegmentRegion, SubscriptionConsent, Whatsapp,
+            Consent, Conversation, Delivery, Interaction, OnActiveConversation, OnSameEntry, OnUnknownOutcome,
+            OpeningMessage, Phone, SegmentRegion, SubscriptionConsent, Whatsapp,
         },
         references::{ContentName, OutcomesCredentialsRef, SegmentCredentialsRef, TwilioCredentialsRef},
     },
     delivery::{
-        condition::When, pace::CONVERSATIONS_A_SECOND, phone::Region, template::Template, variables::Variables,
+        condition::When, pace::CONVERSATIONS_A_SECOND, phone::Region, task, template::Template, variables::Variables,
     },
     twilio::{
         E164,
@@ -62,6 +62,7 @@ pub enum ConsentBy {
 pub enum Action {
     Whatsapp(WhatsappAction),
     Conversation(ConversationAction),
+    Interaction(InteractionAction),
 }
 
 impl Action {
@@ -70,6 +71,7 @@ impl Action {
         match self {
             Self::Whatsapp(_) => "whatsapp",
             Self::Conversation(_) => "conversation",
+            Self::Interaction(_) => "interaction",
         }
     }
 
@@ -78,6 +80,7 @@ impl Action {
         match self {
             Self::Whatsapp(action) => Some(&action.content),
             Self::Conversation(action) => action.opening.as_ref().map(|opening| &opening.content),
+            Self::Interaction(_) => None,
         }
     }
 }
@@ -103,6 +106,19 @@ pub struct ConversationAction {
     pub opening: Option<Opening>,
     /// What follows when none of the numbers is free.
     pub on_active: OnActiveConversation,
+}
+
+/// A task of an agent, and a conversation that it is about. Where it goes is looked up by the controller.
+#[derive(Debug)]
+pub struct InteractionAction {
+    /// Seconds; zero for never.
+    pub close_after: i64,
+    /// Our numbers, in the order in which they are tried.
+    pub numbers: Vec<E164>,
+    pub attributes: BTreeMap<String, Template>,
+    pub priority: Option<i32>,
+    /// Seconds that the task may wait.
+    pub task_timeout: Option<i64>,
 }
 
 /// A template inside the conversation.
@@ -163,6 +179,7 @@ impl Destination {
             consent,
             whatsapp,
             conversation,
+            interaction,
             delivery,
             outcomes,
             verification: _,
@@ -178,12 +195,15 @@ impl Destination {
             }
             region
         });
-        let action = match (whatsapp, conversation) {
-            (Some(whatsapp), None) => whatsapp_action(whatsapp, &mut problems).map(Action::Whatsapp),
-            (None, Some(conversation)) => conversation_action(conversation, &mut problems).map(Action::Conversation),
-            (Some(_), Some(_)) | (None, None) => {
-                problems
-                    .add("spec", "a destination does exactly one thing: set either whatsapp or conversation".into());
+        let action = match (whatsapp, conversation, interaction) {
+            (Some(whatsapp), None, None) => whatsapp_action(whatsapp, &mut problems).map(Action::Whatsapp),
+            (None, Some(conversation), None) => {
+                conversation_action(conversation, &mut problems).map(Action::Conversation)
+            }
+            (None, None, Some(interaction)) => interaction_action(interaction, &mut problems).map(Action::Interaction),
+            _ => {
+                let message = "a destination does exactly one thing: set one of whatsapp, conversation and interaction";
+                problems.add("spec", message.into());
                 None
             }
         };
@@ -206,6 +226,11 @@ impl Destination {
                 traits.insert(NAME_TRAIT.to_owned());
                 traits.extend(action.opening.iter().flat_map(|opening| opening.variables.traits()));
                 action.opening.iter().flat_map(|opening| opening.variables.placeholders()).collect()
+            }
+            Action::Interaction(action) => {
+                traits.insert(NAME_TRAIT.to_owned());
+                traits.extend(action.attributes.values().flat_map(|template| template.traits().clone()));
+                BTreeSet::new()
             }
         };
         Ok(Self {
@@ -302,14 +327,7 @@ fn conversation_action(conversation: &Conversation, problems: &mut Problems) -> 
             None
         }
     };
-    let mut numbers: Vec<E164> = Vec::with_capacity(twilio_number.len());
-    for (index, number) in twilio_number.iter().enumerate() {
-        if let Some(number) = problems.take(&format!("spec.conversation.twilioNumber[{index}]"), number.parse::<E164>())
-            && !numbers.contains(&number)
-        {
-            numbers.push(number);
-        }
-    }
+    let numbers = numbers("spec.conversation.twilioNumber", twilio_number, problems);
     let on_active = *on_active_conversation;
     if on_active == OnActiveConversation::Reuse && opening_message.is_none() {
         problems.add("spec.conversation", "onActiveConversation: Reuse needs an openingMessage to send".into());
@@ -342,7 +360,55 @@ fn content_source(
     }
 }
 
+fn interaction_action(interaction: &Interaction, problems: &mut Problems) -> Option<InteractionAction> {
+    // Where the task goes is for the controller to look up.
+    let Interaction {
+        workspace: _,
+        workflow: _,
+        task_channel: _,
+        twilio_number,
+        timeout,
+        attributes,
+        priority,
+        task_timeout,
+    } = interaction;
+    let numbers = numbers("spec.interaction.twilioNumber", twilio_number, problems);
+    for name in attributes.keys().filter(|name| task::is_reserved(name)) {
+        let message = format!("Flex or this operator sets `{name}` itself; choose another name");
+        problems.add(&format!("spec.interaction.attributes[\"{name}\"]"), message);
+    }
+    let attributes = parsed("spec.interaction.attributes", attributes, problems)?;
+    Some(InteractionAction {
+        close_after: *timeout,
+        numbers,
+        attributes,
+        priority: *priority,
+        task_timeout: *task_timeout,
+    })
+}
+
+/// Our numbers in the order of the spec, each once.
+fn numbers(field: &str, listed: &[String], problems: &mut Problems) -> Vec<E164> {
+    let mut numbers: Vec<E164> = Vec::with_capacity(listed.len());
+    for (index, number) in listed.iter().enumerate() {
+        if let Some(number) = problems.take(&format!("{field}[{index}]"), number.parse::<E164>())
+            && !numbers.contains(&number)
+        {
+            numbers.push(number);
+        }
+    }
+    numbers
+}
+
 fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Problems) -> Option<Variables> {
+    parsed(field, templates, problems).map(Variables::Named)
+}
+
+fn parsed(
+    field: &str,
+    templates: &BTreeMap<String, String>,
+    problems: &mut Problems,
+) -> Option<BTreeMap<String, Template>> {
     let mut parsed = BTreeMap::new();
     let mut complete = true;
     for (placeholder, source) in templates {
@@ -351,7 +417,7 @@ fn named(field: &str, templates: &BTreeMap<String, String>, problems: &mut Probl
             None => complete = false,
         }
     }
-    complete.then_some(Variables::Named(parsed))
+    complete.then_some(parsed)
 }
 
 #[cfg(test)]
@@ -402,6 +468,20 @@ mod tests {
                 "spec.conversation.flowSid",
                 "spec.conversation.twilioNumber[1]",
                 "spec.conversation.openingMessage.contentVariables[\"1\"]",
+            ]
+        );
+        let problems = compile(&json!({
+            "interaction": {"workflow": {"sid": sid("WW")}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["0119"],
+                "attributes": {"conversationSid": "CH1", "plan": "{{ plan }}"}}
+        }))
+        .unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.interaction.twilioNumber[0]",
+                "spec.interaction.attributes[\"conversationSid\"]",
+                "spec.interaction.attributes[\"plan\"]",
             ]
         );
     }

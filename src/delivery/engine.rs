@@ -15,7 +15,7 @@ use crate::{
     api::{ObjectKey, reasons::event as reason},
     delivery::{
         credentials::SecretCache,
-        destination::{Action, Destination},
+        destination::{Action, ConversationAction, Destination, InteractionAction},
         journal::{Attempt, Claimed, Journal, JournalError, Key, Ticket, TicketError, Trace, machine},
         metrics::{DeliveryMetrics, InFlight},
         outcome::{Final, Outcome, Reason},
@@ -29,6 +29,7 @@ use crate::{
     segment::{Event, SegmentCredentials, profile::ProfileClient},
     twilio::{
         CallbackUrls, E164, TwilioClient, TwilioClients, TwilioCredentials,
+        interactions::TaskPlace,
         sid::{ContentSid, FlowSid},
     },
 };
@@ -53,6 +54,8 @@ pub struct Route {
     pub content: Option<ContentSid>,
     /// The WhatsApp sender of the Messaging Service, where it is known.
     pub sender: Option<E164>,
+    /// Where tasks go.
+    pub task_place: Option<TaskPlace>,
 }
 
 /// What deliveries share.
@@ -204,8 +207,12 @@ impl Engine {
             Ok(traits) => traits,
             Err(outcome) => return settle_ticket(ticket, outcome).await,
         };
-        let (flow, content) = (route.flow.as_ref(), route.content.as_ref());
-        let planned = plan::plan(&route.destination, &route.uid, event, &traits, flow, content);
+        let found = plan::Resolved {
+            flow: route.flow.as_ref(),
+            content: route.content.as_ref(),
+            task_place: route.task_place.as_ref(),
+        };
+        let planned = plan::plan(&route.destination, &route.uid, event, &traits, found);
         let mut delivery = match planned {
             Ok(delivery) => delivery,
             Err(outcome) => return settle_ticket(ticket, Outcome::Final(outcome)).await,
@@ -250,6 +257,7 @@ impl Engine {
         let sent = match &delivery {
             Delivery::Whatsapp(message) => sending.whatsapp(message).await,
             Delivery::Conversation(conversation) => sending.conversation(conversation).await,
+            Delivery::Interaction(interaction) => sending.interaction(interaction).await,
         };
         let ticket = sending.ticket;
         match sent {
@@ -318,7 +326,10 @@ fn sender_of(route: &Route) -> String {
         Action::Whatsapp(action) => {
             route.sender.as_ref().map_or_else(|| action.messaging_service.to_string(), ToString::to_string)
         }
-        Action::Conversation(action) => action.numbers.first().map(ToString::to_string).unwrap_or_default(),
+        Action::Conversation(ConversationAction { numbers, .. })
+        | Action::Interaction(InteractionAction { numbers, .. }) => {
+            numbers.first().map(ToString::to_string).unwrap_or_default()
+        }
     }
 }
 
@@ -331,6 +342,11 @@ fn trace_of(delivery: &Delivery, event: &Event) -> Trace {
             unique_name: conversation.conversation.unique_name.clone(),
             event: event.message_id.to_string(),
             opening: conversation.opening.is_some(),
+        },
+        Delivery::Interaction(interaction) => Trace::Interaction {
+            unique_name: interaction.conversation.unique_name.clone(),
+            workspace: interaction.interaction.place.workspace.clone(),
+            asked: false,
         },
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::{
     api::reasons::event as reason,
     delivery::outcome::Reason,
-    twilio::{ApiError, TwilioError, conversations},
+    twilio::{ApiError, TwilioError, conversations, interactions, sid::InteractionSid},
 };
 
 /// What a call that certainly had no effect means for its event.
@@ -50,6 +50,21 @@ impl Fault {
                 Self::Throttled { retry_after: answer.retry_after }
             }
             TwilioError::Answered(answer) => Self::of_answer(answer, detail),
+        }
+    }
+
+    /// What the failure of an interaction's channel means for its event, by the code that the channel shows. A participant who cannot be
+    /// added is the event's own.
+    pub fn of_channel(interaction: &InteractionSid, code: Option<i64>) -> Self {
+        let shown = code.map(|code| format!(" (error {code})")).unwrap_or_default();
+        let detail = format!("the channel of interaction {interaction} failed{shown}; its task was ended");
+        let word = code.and_then(|code| EVENT_CODES.iter().find(|(known, _)| *known == code));
+        match (word, code) {
+            (Some((_, word)), _) => Self::Event(Reason::new(word, detail)),
+            (None, Some(interactions::code::PARTICIPANT_NOT_ADDED)) => {
+                Self::Event(Reason::new(reason::INTERACTION_FAILED, detail))
+            }
+            (None, _) => Self::Mendable(Reason::new(reason::INTERACTION_FAILED, detail)),
         }
     }
 
@@ -108,8 +123,19 @@ mod tests {
     }
 
     #[test]
+    fn a_channel_fails_by_its_customer_or_by_something_that_may_pass() {
+        let of = |code| Fault::of_channel(&format!("KD{}", "0".repeat(32)).parse().unwrap(), code);
+        assert!(matches!(of(Some(63_003)), Fault::Event(found) if found.word == reason::NOT_ON_WHATSAPP));
+        assert!(matches!(of(Some(45_361)), Fault::Event(found) if found.word == reason::INTERACTION_FAILED));
+        for code in [Some(45_352), Some(1), None] {
+            assert!(matches!(of(code), Fault::Mendable(found) if found.word == reason::INTERACTION_FAILED), "{code:?}");
+        }
+    }
+
+    #[test]
     fn being_asked_too_often_is_nobodys_fault() {
         assert_eq!(fault(429, 20_429), Fault::Throttled { retry_after: None });
         assert_eq!(fault(400, 50_063), Fault::Throttled { retry_after: None });
+        assert_eq!(fault(400, 45_780), Fault::Throttled { retry_after: None });
     }
 }

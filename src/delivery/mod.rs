@@ -1,7 +1,7 @@
 //! How one event becomes at most one effect at Twilio: what is decided, what is sent, and what is remembered of it.
 //!
 //! [`engine`] is the road; [`plan`] holds what is sent; [`journal`] the memory; `steps` decides what is done next by an action,
-//! and `whatsapp` and `conversation` do it.
+//! and `whatsapp`, `conversation` and `interaction` do it.
 
 pub mod batch;
 pub mod condition;
@@ -14,6 +14,7 @@ pub mod engine;
 mod enrich;
 mod enrollment;
 pub mod fault;
+mod interaction;
 pub mod journal;
 mod lenient;
 pub mod metrics;
@@ -31,6 +32,7 @@ mod seeded;
 mod send;
 mod steps;
 pub mod tally;
+mod task;
 pub mod template;
 pub mod variables;
 mod whatsapp;

@@ -6,7 +6,11 @@ use serde_json::Value;
 
 use crate::{
     api::annotations::EVENT_ATTRIBUTE,
-    delivery::journal::{Attempt, JournalError, Ticket, Trace, now},
+    delivery::{
+        interaction::task_of,
+        journal::{Attempt, JournalError, Ticket, Trace, now},
+        steps::interaction::{Channel, Task},
+    },
     twilio::{
         E164, TwilioClient, TwilioError,
         conversations::ConversationMessage,
@@ -59,6 +63,9 @@ pub(super) async fn observe(
             conversation(twilio, ticket, unique_name, event, *opening).await
         }
         Trace::Reused { conversation, event } => reused(twilio, ticket, conversation, event).await,
+        Trace::Interaction { unique_name, workspace, asked } => {
+            Ok(of_task(task_of(twilio, workspace, unique_name).await?, *asked))
+        }
     }
 }
 
@@ -148,6 +155,25 @@ pub(super) fn opening_of<'a>(messages: &'a [ConversationMessage], event: &str) -
 pub(super) fn event_of(message: &ConversationMessage) -> Option<String> {
     let attributes: Value = serde_json::from_str(message.attributes.as_deref()?).ok()?;
     attributes.get(EVENT_ATTRIBUTE)?.as_str().map(str::to_owned)
+}
+
+/// What the event's task says of its attempt. A channel that is being set up or has failed reaches nobody yet: the next delivery goes on
+/// from there.
+pub(super) fn of_task(task: Option<Task>, asked: bool) -> Observed {
+    match task {
+        Some(Task { interaction, channel: Channel::Active | Channel::Over }) => {
+            Observed::Present { sid: interaction.to_string() }
+        }
+        Some(Task { channel: Channel::Setup | Channel::Failed(_), .. }) => Observed::Unreached,
+        // What was withdrawn is an earlier attempt's.
+        Some(Task { channel: Channel::Withdrawn, .. }) | None => {
+            if asked {
+                Observed::Absent
+            } else {
+                Observed::Unreached
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,14 @@ use crate::{
         consent,
         destination::{Action, ConsentBy, Destination, NAME_TRAIT, Opening},
         outcome::{Final, Reason},
-        phone,
+        phone, task,
         variables::VariableError,
     },
     segment::{Event, MessageId, event::User, tracking},
     twilio::{
         E164, Request,
         conversations::{NewConversation, NewConversationMessage, participant, studio_webhook},
+        interactions::{NewInteraction, TaskPlace},
         messages::NewMessage,
         sid::{ContentSid, FlowSid},
     },
@@ -28,6 +29,7 @@ use crate::{
 pub enum Delivery {
     Whatsapp(NewMessage),
     Conversation(ConversationDelivery),
+    Interaction(InteractionDelivery),
 }
 
 /// A conversation to be opened.
@@ -41,6 +43,27 @@ pub struct ConversationDelivery {
     pub opening: Option<NewConversationMessage>,
     /// What follows when none of them is free.
     pub on_active: OnActiveConversation,
+}
+
+/// A task to be asked for, and the conversation to be opened for it where the customer is in none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InteractionDelivery {
+    pub customer: E164,
+    /// Our numbers, in the order in which they are tried.
+    pub numbers: Vec<E164>,
+    pub conversation: NewConversation,
+    pub interaction: NewInteraction,
+}
+
+/// What the controller has found in the account for a destination.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Resolved<'a> {
+    /// The flow of a conversation.
+    pub flow: Option<&'a FlowSid>,
+    /// The template that is sent.
+    pub content: Option<&'a ContentSid>,
+    /// Where tasks go.
+    pub task_place: Option<&'a TaskPlace>,
 }
 
 impl Delivery {
@@ -57,13 +80,21 @@ impl Delivery {
                 requests.extend(opening.as_ref().map(|opening| opening.request(sid)));
                 requests
             }
+            Self::Interaction(delivery) => {
+                let InteractionDelivery { customer, numbers, conversation, interaction } = delivery;
+                let sid = "{ConversationSid}";
+                let mut requests = vec![conversation.request()];
+                requests.extend(numbers.first().map(|number| participant(sid, customer, number)));
+                requests.push(interaction.request(sid));
+                requests
+            }
         }
     }
 
     /// What follows instead when every number of ours is talking to the customer, and the requests of that.
     pub fn when_active(&self) -> Option<(OnActiveConversation, Vec<Request>)> {
         match self {
-            Self::Whatsapp(_) => None,
+            Self::Whatsapp(_) | Self::Interaction(_) => None,
             Self::Conversation(ConversationDelivery { on_active, opening, .. }) => {
                 let reused = opening.iter().filter(|_| *on_active == OnActiveConversation::Reuse);
                 Some((*on_active, reused.map(|opening| opening.request("{ReusedConversationSid}")).collect()))
@@ -76,6 +107,7 @@ impl Delivery {
         match self {
             Self::Whatsapp(message) => &message.to,
             Self::Conversation(conversation) => &conversation.customer,
+            Self::Interaction(interaction) => &interaction.customer,
         }
     }
 }
@@ -128,15 +160,14 @@ fn condition(answer: Answer) -> Option<Final> {
     }
 }
 
-/// What an event becomes, its traits being known. Where consent is a subscription, the event is one that may be believed.
-/// `flow` is the flow of a conversation, `content` the template that is sent.
+/// What an event becomes, its traits and what the account has being known. Where consent is a subscription, the event is one
+/// that may be believed.
 pub fn plan(
     destination: &Destination,
     destination_uid: &str,
     event: &Event,
     traits: &Map<String, Value>,
-    flow: Option<&FlowSid>,
-    content: Option<&ContentSid>,
+    found: Resolved<'_>,
 ) -> Result<Delivery, Final> {
     if let Some(when) = &destination.when
         && !when.traits().is_empty()
@@ -162,7 +193,7 @@ pub fn plan(
         return Err(suppressed(reason::NO_CONSENT, detail));
     }
     let variables = |error: VariableError| rejected(error.reason(), error.to_string());
-    let content = || content.cloned().ok_or_else(|| rejected(reason::INTERNAL, "the template is not known"));
+    let content = || found.content.cloned().ok_or_else(|| rejected(reason::INTERNAL, "the template is not known"));
     match &destination.action {
         Action::Whatsapp(action) => Ok(Delivery::Whatsapp(NewMessage {
             to: recipient,
@@ -173,7 +204,8 @@ pub fn plan(
             status_callback: None,
         })),
         Action::Conversation(action) => {
-            let flow = flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
+            let flow =
+                found.flow.ok_or_else(|| rejected(reason::INTERNAL, "the flow of the conversation is not known"))?;
             let opening = action.opening.as_ref().map(|Opening { content: _, variables: values }| {
                 Ok::<_, Final>(NewConversationMessage {
                     content: content()?,
@@ -193,6 +225,28 @@ pub fn plan(
                 flow: flow.clone(),
                 opening: opening.transpose()?,
                 on_active: action.on_active,
+            }))
+        }
+        Action::Interaction(action) => {
+            let place =
+                found.task_place.ok_or_else(|| rejected(reason::INTERNAL, "where the task goes is not known"))?;
+            let mark = unique_name(destination_uid, &event.message_id);
+            let said = task::attributes(&mark, &recipient, traits, &action.attributes);
+            Ok(Delivery::Interaction(InteractionDelivery {
+                conversation: NewConversation {
+                    unique_name: mark,
+                    friendly_name: friendly_name(event),
+                    attributes: attributes(&recipient, traits),
+                    close_after: action.close_after,
+                },
+                customer: recipient,
+                numbers: action.numbers.clone(),
+                interaction: NewInteraction {
+                    place: place.clone(),
+                    attributes: said.map_err(|reason| Final::Rejected { reason })?,
+                    priority: action.priority,
+                    timeout: action.task_timeout,
+                },
             }))
         }
     }

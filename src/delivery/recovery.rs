@@ -59,7 +59,7 @@ impl Engine {
     fn hold(&self, attempt: &Attempt) -> Option<Hold> {
         match &attempt.trace {
             Trace::Message { to, .. } => Some(self.recipients.hold(to)),
-            Trace::Conversation { .. } | Trace::Reused { .. } => None,
+            Trace::Conversation { .. } | Trace::Reused { .. } | Trace::Interaction { .. } => None,
         }
     }
 
@@ -83,7 +83,7 @@ impl Engine {
             };
             let _turn = match &attempt.trace {
                 Trace::Message { to, .. } if hold.is_none() => engine.recipients.turn(twilio.account(), to, RECIPIENT_PATIENCE).await,
-                Trace::Message { .. } | Trace::Conversation { .. } | Trace::Reused { .. } => None,
+                _ => None,
             };
             let outcome = match settle(&twilio, &ticket, &attempt, silent_since).await {
                 Settled::Present { sid } => Outcome::Final(Final::Sent { sid }),
@@ -135,16 +135,17 @@ impl Engine {
             }
         };
         let claimed = Ticket::claim(&self.journal, key, limits.max_age, limits.dedupe_window).await?;
-        let (Claimed::Granted(ticket), Trace::Conversation { unique_name, .. }) = (claimed, &left) else {
-            return Ok(None);
+        let Claimed::Granted(ticket) = claimed else { return Ok(None) };
+        let attempt = Attempt {
+            at: super::journal::now(),
+            settle: limits.settle,
+            on_unknown: limits.on_unknown,
+            trace: left.clone(),
         };
-        let unique_name = unique_name.clone();
-        let attempt =
-            Attempt { at: super::journal::now(), settle: limits.settle, on_unknown: limits.on_unknown, trace: left };
         let mut sending =
             Sending { engine: self, route, twilio: &credentials.twilio, sender: "", ticket, attempt, turn: None };
         let word = why.word.clone();
-        let outcome = match sending.leftover(&unique_name, why).await {
+        let outcome = match sending.leftover(&left, why).await {
             Ok(Sent::Final(outcome)) => Outcome::Final(outcome),
             Ok(Sent::NotNow(reason)) => Outcome::Retry(reason),
             Err(error) => {
@@ -171,10 +172,15 @@ impl Engine {
             }
             let route = routes(&key.destination);
             let remember = route.as_ref().map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
-            let left = route.as_ref().filter(|_| entry.attempts > 0).and_then(|route| leftover_of(route, &key));
-            if let (Some(route), Some(left)) = (&route, left) {
-                self.give_up_leftover(route, key, why_given_up(&entry.state), left).await?;
-                continue;
+            if let Some(route) = route.as_ref().filter(|_| entry.attempts > 0) {
+                match leftover_of(route, &key) {
+                    Leftover::None => {}
+                    Leftover::Of(left) => {
+                        self.give_up_leftover(route, key, why_given_up(&entry.state), left).await?;
+                        continue;
+                    }
+                    Leftover::NotKnownYet => continue,
+                }
             }
             let outcome = given_up(&entry);
             if let Reply::Done { .. } = self.journal.apply(key.clone(), Operation::GiveUp { remember }).await? {
@@ -188,14 +194,29 @@ impl Engine {
     }
 }
 
-/// By what the half-made work of an event is known, where its action can leave some.
-pub(super) fn leftover_of(route: &Route, key: &Key) -> Option<Trace> {
-    match &route.destination.action {
-        Action::Whatsapp(_) => None,
-        Action::Conversation(action) => Some(Trace::Conversation {
-            unique_name: unique_name(&key.destination, &key.message_id),
+/// By what the half-made work of an event is known.
+pub(super) enum Leftover {
+    /// Its action leaves none.
+    None,
+    Of(Trace),
+    /// The controller has yet to say where it would be.
+    NotKnownYet,
+}
+
+pub(super) fn leftover_of(route: &Route, key: &Key) -> Leftover {
+    let unique_name = || unique_name(&key.destination, &key.message_id);
+    match (&route.destination.action, &route.task_place) {
+        (Action::Whatsapp(_), _) => Leftover::None,
+        (Action::Conversation(action), _) => Leftover::Of(Trace::Conversation {
+            unique_name: unique_name(),
             event: key.message_id.to_string(),
             opening: action.opening.is_some(),
         }),
+        (Action::Interaction(_), Some(place)) => Leftover::Of(Trace::Interaction {
+            unique_name: unique_name(),
+            workspace: place.workspace.clone(),
+            asked: false,
+        }),
+        (Action::Interaction(_), None) => Leftover::NotKnownYet,
     }
 }

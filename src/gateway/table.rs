@@ -15,6 +15,7 @@ use kube::ResourceExt;
 use crate::{
     api::{
         EngageDestination, ObjectKey,
+        engage_destination::InteractionStatus,
         gate::{Gate, gate},
         reasons::condition as reason,
     },
@@ -22,7 +23,7 @@ use crate::{
         destination::{Action, Destination, FlowSource},
         engine::Route,
     },
-    twilio::{E164, sid::FlowSid},
+    twilio::{E164, interactions::TaskPlace, sid::FlowSid},
 };
 
 /// One destination in the table.
@@ -106,10 +107,18 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
     let flow = flow_of(&compiled, destination);
     let content = compiled.action.content().and_then(|content| content.sid(destination.status.as_ref()));
     let sender = sender_of(&compiled, destination);
-    let same = |route: &&Arc<Route>| route.flow == flow && route.content == content && route.sender == sender;
+    let task_place = task_place_of(&compiled, destination);
+    let same = |route: &&Arc<Route>| {
+        let Route { key: _, uid: _, destination: _, flow: before, content: text, sender: from, task_place: place } =
+            &***route;
+        (before, text, from, place) == (&flow, &content, &sender, &task_place)
+    };
     let route = match known.and_then(|known| known.route.as_ref()).filter(same) {
         Some(route) => Arc::clone(route),
-        None => Arc::new(Route { key: key.clone(), uid: uid.clone(), destination: compiled, flow, content, sender }),
+        None => {
+            let (key, uid) = (key.clone(), uid.clone());
+            Arc::new(Route { key, uid, destination: compiled, flow, content, sender, task_place })
+        }
     };
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
@@ -117,7 +126,7 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
 /// The flow of a conversation: named in the spec, or found by the controller.
 fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<FlowSid> {
     match &compiled.action {
-        Action::Whatsapp(_) => None,
+        Action::Whatsapp(_) | Action::Interaction(_) => None,
         Action::Conversation(action) => match &action.flow {
             FlowSource::Sid(sid) => Some(sid.clone()),
             FlowSource::StudioFlow(_) => destination.status.as_ref()?.flow.as_ref()?.sid.parse().ok(),
@@ -129,8 +138,20 @@ fn flow_of(compiled: &Destination, destination: &EngageDestination) -> Option<Fl
 fn sender_of(compiled: &Destination, destination: &EngageDestination) -> Option<E164> {
     match (&compiled.action, destination.status.as_ref()?.senders.as_slice()) {
         (Action::Whatsapp(_), [sender]) => sender.parse().ok(),
-        (Action::Whatsapp(_) | Action::Conversation(_), _) => None,
+        (Action::Whatsapp(_) | Action::Conversation(_) | Action::Interaction(_), _) => None,
     }
+}
+
+/// Where the tasks of an interaction go: found by the controller.
+fn task_place_of(compiled: &Destination, destination: &EngageDestination) -> Option<TaskPlace> {
+    let Action::Interaction(_) = &compiled.action else { return None };
+    let InteractionStatus { workspace_sid, workflow_sid, task_channel_sid } =
+        destination.status.as_ref()?.interaction.as_ref()?;
+    Some(TaskPlace {
+        workspace: workspace_sid.parse().ok()?,
+        workflow: workflow_sid.parse().ok()?,
+        task_channel: task_channel_sid.parse().ok()?,
+    })
 }
 
 /// The table in use, shared by everything that reads it.

@@ -200,7 +200,23 @@ fn part_of(conversation: &str, part: &str, form: Vec<(&'static str, String)>) ->
     Request { product: Product::Conversations, path: format!("/v1/Conversations/{conversation}/{part}"), form }
 }
 
+/// The account's configuration of Conversations; only which service is meant where none is named.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConversationsConfiguration {
+    #[serde(default)]
+    pub default_chat_service_sid: Option<String>,
+}
+
 impl TwilioClient {
+    pub async fn conversations_configuration(&self) -> Result<ConversationsConfiguration, TwilioError> {
+        self.get(Product::Conversations, "/v1/Configuration").await
+    }
+
+    /// The conversation of that SID, if there is one.
+    pub async fn conversation(&self, sid: &ConversationSid) -> Result<Option<Conversation>, TwilioError> {
+        found(self.get(Product::Conversations, &format!("/v1/Conversations/{sid}")).await)
+    }
+
     pub async fn create_conversation(&self, conversation: &NewConversation) -> Result<Conversation, TwilioError> {
         self.perform(&conversation.request()).await
     }

@@ -5,11 +5,19 @@ use serde::Deserialize;
 use super::conversations::found;
 use crate::twilio::{Product, TwilioClient, TwilioError};
 
-/// The account's Flex configuration; only what names are looked up by.
-#[derive(Debug, Clone, Deserialize)]
+/// The account's Flex configuration; only what names are looked up by, and which service its conversations are in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct FlexConfiguration {
+    /// `ok`, `inprogress` or `notstarted`.
+    #[serde(default)]
+    pub status: Option<String>,
     #[serde(default)]
     pub taskrouter_workspace_sid: Option<String>,
+    /// Twilio does not say which of these two is the service of Flex's conversations; where both are set they are the same.
+    #[serde(default)]
+    pub chat_service_instance_sid: Option<String>,
+    #[serde(default)]
+    pub flex_service_instance_sid: Option<String>,
 }
 
 impl TwilioClient {

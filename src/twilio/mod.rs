@@ -9,6 +9,7 @@ pub mod conversations;
 pub mod credentials;
 pub mod error;
 pub mod flex;
+pub mod interactions;
 pub mod messages;
 pub mod messaging;
 pub mod request;

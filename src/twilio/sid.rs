@@ -71,6 +71,16 @@ sids! {
     ConversationSid "CH" "a conversation SID";
     /// A message inside a conversation.
     ConversationMessageSid "IM" "the SID of a message in a conversation";
+    /// A TaskRouter workspace.
+    WorkspaceSid "WS" "a workspace SID";
+    /// A TaskRouter workflow.
+    WorkflowSid "WW" "a workflow SID";
+    /// A TaskRouter task channel.
+    TaskChannelSid "TC" "a task channel SID";
+    /// A Flex interaction.
+    InteractionSid "KD" "an interaction SID";
+    /// The channel of a Flex interaction.
+    InteractionChannelSid "UO" "an interaction channel SID";
 }
 
 #[cfg(test)]

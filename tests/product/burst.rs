@@ -9,7 +9,7 @@ use std::{
 
 use engage_simulator::{
     Options,
-    segment::sender::{Attempt, Delivery, Mode, Sender},
+    segment::sender::{Attempt, Delivery, Mode, Sender, Sign},
 };
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -50,6 +50,8 @@ fn at(name: &str, rate: usize) -> Value {
 /// Segment, whose pauses grow as the length of the burst allows.
 fn segment(world: &World, name: &str, mode: Mode, burst: Burst, second: u64) -> Sender {
     let mut sender = world.segment(name, Duration::from_hours(1)).mode(mode);
+    // Each event of a batch brings its own phone, which is believed of what is signed.
+    sender.sign = Sign::WholeBody;
     sender.concurrency = burst.offered;
     sender.retry.first = Duration::from_secs(3);
     sender.retry.longest = burst.length / 2;

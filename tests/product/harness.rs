@@ -97,6 +97,13 @@ pub fn by_name(mut action: Value, content: &Value) -> Value {
     action
 }
 
+/// The interaction action, by the names of the seed.
+pub fn interaction() -> Value {
+    json!({"interaction": {"workflow": {"friendlyName": "Assign to Anyone"}, "taskChannel": {"uniqueName": "chat"},
+        "twilioNumber": OUR_NUMBERS, "timeout": 3600, "priority": 5, "taskTimeout": 7200,
+        "attributes": {"plan": "{{ profile.traits.plan | default: 'none' }}"}}})
+}
+
 /// The sample flow as a StudioFlow.
 pub fn flow() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("studio/sample_flow.json");

@@ -13,10 +13,10 @@ use engage_simulator::{
     segment::sender::{Delivery, Outcome},
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::harness::{World, conversation, destination, event_to, flow, phone, whatsapp};
+use crate::harness::{World, conversation, destination, event_to, flow, interaction, phone, whatsapp};
 
 /// Faults on every call that has an effect, each this probable.
 fn faults(probability: f64) -> Vec<FaultRule> {
@@ -27,6 +27,8 @@ fn faults(probability: f64) -> Vec<FaultRule> {
         "webhooks.create",
         "participants.create",
         "conversation_messages.create",
+        "interactions.create",
+        "interaction_channels.update",
     ];
     for operation in operations {
         for kind in [
@@ -48,6 +50,15 @@ fn faults(probability: f64) -> Vec<FaultRule> {
     rules
 }
 
+/// One of the events of a customer's entry into a step of a journey.
+fn event_of_entry(customer: usize) -> Value {
+    let mut event = event_to(&phone(customer));
+    event["context"]["personas"]["computation_id"] = "cart__reminder".into();
+    event["properties"]["journey_metadata"] = json!({"journey_id": "cart", "epoch_id": customer.to_string()});
+    event["userId"] = format!("u-{customer}").into();
+    event
+}
+
 fn number_of(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|number| number.parse().ok())
 }
@@ -63,15 +74,22 @@ struct Storm {
 }
 
 impl Storm {
-    /// Sends so many events to each of two destinations: messages and conversations.
+    /// Sends so many events to each of three destinations: messages, conversations and tasks. Two events each are of one entry.
     async fn begin(events: usize, faults: Vec<FaultRule>, seed: u64, bug: Option<&'static str>) -> Self {
-        let resources = [flow(), destination("welcome", &whatsapp()), destination("agent", &conversation())];
+        let resources = [
+            flow(),
+            destination("welcome", &whatsapp()),
+            destination("agent", &conversation()),
+            destination("task", &interaction()),
+        ];
         let options = Options { log_capacity: 1_000, ..Options::default() };
         let world = World::seeded(&resources, options, &[], bug).await;
         world.all_ready(&resources).await;
         world.sim.set_faults(faults);
-        let all: Vec<Value> = (0..2 * events).map(|n| event_to(&phone(n))).collect();
-        let senders = ["welcome", "agent"].into_iter().zip(all.chunks(events)).map(|(name, events)| {
+        // Some of the channels fail, as may pass.
+        world.sim.fail_interactions(&vec![45_352; events / 40]);
+        let all: Vec<Value> = (0..3 * events).map(|n| event_of_entry(n / 2)).collect();
+        let senders = ["welcome", "agent", "task"].into_iter().zip(all.chunks(events)).map(|(name, events)| {
             let mut sender = world.segment(name, Duration::from_mins(10));
             // Fifty events at a time, and a second between two tries of one at most: Segment's four hours in a minute or two.
             sender.concurrency = 50;
@@ -142,15 +160,23 @@ fn effects(sim: &Simulator) -> (HashMap<String, usize>, Vec<String>) {
     for message in &state.messages {
         *effects.entry(message.to.clone()).or_default() += 1;
     }
+    let active: Vec<_> = state.interactions.iter().filter(|one| one.channel_status == "active").collect();
+    let failed = state.interactions.iter().filter(|one| one.channel_status == "failed").count();
+    if failed > 0 {
+        wrong.push(format!("{failed} tasks that no customer is behind"));
+    }
     for conversation in &state.conversations {
+        let tasks =
+            active.iter().filter(|one| one.interaction.conversation_sid.as_ref() == Some(&conversation.sid)).count();
         let opening = conversation.messages.iter().filter(|message| message.origin == "rest").count();
         let customer = conversation.participants.first().and_then(|participant| participant.address.clone());
-        if (opening, conversation.webhooks.len()) != (1, 1) || customer.is_none() {
-            wrong.push(format!("half-made or more than that: {conversation:?}"));
+        let parts = (opening, conversation.webhooks.len(), tasks);
+        if !matches!(parts, (1, 1, 0) | (0, 0, 1)) || customer.is_none() {
+            wrong.push(format!("half-made or more than that, {tasks} tasks: {conversation:?}"));
         }
         // One without a customer may still be under way.
         if let Some(customer) = customer {
-            *effects.entry(customer).or_default() += opening.max(1);
+            *effects.entry(customer).or_default() += (opening + tasks).max(1);
         }
     }
     (effects, wrong)
@@ -167,7 +193,7 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
     let kills = number_of("ENGAGE_KILLS").and_then(|kills| kills.try_into().ok()).unwrap_or(50_usize);
     let seed = number_of("ENGAGE_SEED").unwrap_or(20_261_122);
     // Together about a fifth of the calls fail.
-    let mut storm = Storm::begin(kills * 12, faults(0.03), seed, None).await;
+    let mut storm = Storm::begin(kills * 10, faults(0.03), seed, None).await;
     while storm.kills < kills {
         storm.kill(700).await;
     }

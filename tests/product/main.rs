@@ -15,6 +15,7 @@ mod documentation;
 mod entries;
 mod event_forms;
 mod harness;
+mod interaction;
 mod kill;
 mod openings;
 mod original_failures;

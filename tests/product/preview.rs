@@ -4,7 +4,7 @@ use std::{fs, process::Command};
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{World, by_name, conversation, destination, event_to, flow, phone, sid, whatsapp};
+use crate::harness::{World, by_name, conversation, destination, event_to, flow, interaction, phone, sid, whatsapp};
 
 /// The program's answer: exit code, standard output and standard error.
 fn preview(world: &World, destination: &Value, event: &Value, arguments: &[&str]) -> (i32, String, String) {
@@ -26,14 +26,32 @@ fn preview(world: &World, destination: &Value, event: &Value, arguments: &[&str]
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_requests_are_those_that_twilio_gets() {
-    let destinations = [destination("welcome", &whatsapp()), destination("agent", &conversation())];
+    let destinations = [
+        destination("welcome", &whatsapp()),
+        destination("agent", &conversation()),
+        destination("task", &interaction()),
+    ];
     let world = World::ready(&[&[flow()], destinations.as_slice()].concat()).await;
     let flow_sid = world.sim.state().flows[0].sid.clone();
     for (number, resource) in destinations.iter().enumerate() {
         let name = resource["metadata"]["name"].as_str().unwrap();
         let event = event_to(&phone(number));
         let public_url = world.public_url();
-        let arguments = ["-o", "json", "--flow-sid", &flow_sid, "--public-url", &public_url];
+        let [workspace, workflow, task_channel] = ["WS", "WW", "TC"].map(|prefix| sid(prefix, 1));
+        let arguments = [
+            "-o",
+            "json",
+            "--flow-sid",
+            &flow_sid,
+            "--public-url",
+            &public_url,
+            "--workspace-sid",
+            &workspace,
+            "--workflow-sid",
+            &workflow,
+            "--task-channel-sid",
+            &task_channel,
+        ];
         let (code, printed, error) = preview(&world, resource, &event, &arguments);
         assert_eq!(code, 0, "{error}");
         let printed: Value = serde_json::from_str(&printed).unwrap();
@@ -67,7 +85,16 @@ async fn the_requests_are_those_that_twilio_gets() {
                 parts.into_iter().all(|(printed, sent)| printed.starts_with('{') || printed == sent),
                 "{printed_path} {path}"
             );
-            assert_eq!(printed_form, form);
+            // What is made first is named by what is made after it.
+            let named = |form: &Map<String, Value>| {
+                let mut form = form.clone();
+                if let Some(Value::String(channel)) = form.get_mut("Channel") {
+                    *channel =
+                        channel.replace("{ConversationSid}", &world.sim.state().conversations.last().unwrap().sid);
+                }
+                form
+            };
+            assert_eq!(&named(printed_form), form);
         }
     }
 }

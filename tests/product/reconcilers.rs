@@ -29,6 +29,7 @@ use engage_operator::{
 const STUDIO_FLOW: &str = include_str!("../../manifests/samples/studioflow-connect-to-agent.yaml");
 const CONVERSATION: &str = include_str!("../../manifests/samples/engagedestination-lead-conversation.yaml");
 const WELCOME: &str = include_str!("../../manifests/samples/engagedestination-lead-welcome.yaml");
+const TASK: &str = include_str!("../../manifests/samples/engagedestination-lead-task.yaml");
 
 /// A cluster with one object of each kind, whose status writes can be made to fail.
 #[derive(Default)]
@@ -228,7 +229,7 @@ async fn the_samples_become_ready() {
             .unwrap()
             .starts_with("engage-operator test/marketing/connect-to-agent hash=")
     );
-    for sample in [CONVERSATION, WELCOME] {
+    for sample in [CONVERSATION, WELCOME, TASK] {
         *world.cluster.destination.lock().unwrap() = None;
         world.put_destination(read(sample));
         world.reconcile_destination().await.unwrap();

@@ -7,19 +7,21 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use crate::{
     api::{
         EngageDestination, StudioFlow, conditions,
-        engage_destination::{Conversation, Named, TemplateRef, Whatsapp},
+        engage_destination::{Conversation, Interaction, Named, TemplateRef, Whatsapp},
         reasons::condition as reasons,
+        references::{TaskChannelRef, WorkflowRef, WorkspaceRef},
     },
     controller::{
         account::{Account, FlowFacts, Freshness, Look, Template},
         context::Context,
         engage_destination::{dereference::References, report::APPROVAL_AGAIN},
+        names::{self, Unfound},
     },
-    twilio::{E164, messaging::WhatsAppSender, sid::AccountSid},
+    twilio::{E164, flex::FlexConfiguration, messaging::WhatsAppSender, sid::AccountSid},
 };
 
 /// What was seen of the account; absent is what the action does not use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Observed {
     /// WhatsApp senders of the Messaging Service; `Ok(None)` when there is no such service.
     pub service: Option<Look<Option<Arc<[E164]>>>>,
@@ -28,6 +30,30 @@ pub struct Observed {
     /// Every WhatsApp sender of the account.
     pub senders: Option<Look<Arc<[WhatsAppSender]>>>,
     pub flow: Option<ObservedFlow>,
+    pub flex: Option<ObservedFlex>,
+    pub tasks: Option<ObservedTasks>,
+}
+
+/// What was seen of Flex, and of the service that conversations are in.
+#[derive(Debug)]
+pub struct ObservedFlex {
+    /// `Ok(None)` when the account has no Flex.
+    pub configuration: Look<Option<Arc<FlexConfiguration>>>,
+    /// The service of conversations that are made without naming one.
+    pub default_service: Look<Option<Arc<str>>>,
+}
+
+/// An id that was looked up; `Ok(Err(_))` when it leads to no single thing.
+pub type NamedSid = Look<Result<String, Unfound>>;
+
+/// What was seen of where tasks go.
+#[derive(Debug)]
+pub struct ObservedTasks {
+    /// Absent where Flex's own is meant and there is none.
+    pub workspace: Option<NamedSid>,
+    /// Absent where there is no workspace to look in.
+    pub workflow: Option<NamedSid>,
+    pub task_channel: Option<NamedSid>,
 }
 
 /// What was seen of the flow that a reply starts.
@@ -52,11 +78,14 @@ pub struct Manager {
 pub async fn observe(destination: &EngageDestination, references: &References, context: &Context) -> Observed {
     let References { credentials, flow } = references;
     let account = context.accounts.open(credentials.clone(), freshness(destination));
-    let template = destination.spec.template();
-    match (&destination.spec.whatsapp, &destination.spec.conversation) {
-        (Some(whatsapp), _) => observe_whatsapp(whatsapp, template, &account).await,
-        (None, Some(conversation)) => observe_conversation(conversation, template, flow.as_deref(), &account).await,
-        (None, None) => Observed { service: None, templates: None, senders: None, flow: None },
+    let (spec, template) = (&destination.spec, destination.spec.template());
+    match (&spec.whatsapp, &spec.conversation, &spec.interaction) {
+        (Some(whatsapp), _, _) => observe_whatsapp(whatsapp, template, &account).await,
+        (None, Some(conversation), _) => {
+            Box::pin(observe_conversation(conversation, template, flow.as_deref(), &account)).await
+        }
+        (None, None, Some(interaction)) => Box::pin(observe_interaction(interaction, &account)).await,
+        (None, None, None) => Observed::default(),
     }
 }
 
@@ -85,7 +114,7 @@ async fn observe_whatsapp(whatsapp: &Whatsapp, template: Option<TemplateRef<'_>>
         Some(account.senders_of_service(&sid).await)
     };
     let (service, templates) = futures::future::join(service, templates(template, account)).await;
-    Observed { service, templates, senders: None, flow: None }
+    Observed { service, templates, ..Observed::default() }
 }
 
 async fn observe_conversation(
@@ -95,9 +124,77 @@ async fn observe_conversation(
     account: &Account,
 ) -> Observed {
     let flow = observe_flow(conversation, managed, account);
-    let (templates, senders, flow) =
-        futures::future::join3(templates(template, account), account.senders(), flow).await;
-    Observed { service: None, templates, senders: Some(senders), flow }
+    let (templates, senders, flow, flex) =
+        futures::future::join4(templates(template, account), account.senders(), flow, observe_flex(account)).await;
+    Observed { templates, senders: Some(senders), flow, flex: Some(flex), ..Observed::default() }
+}
+
+async fn observe_interaction(interaction: &Interaction, account: &Account) -> Observed {
+    let (senders, flex, tasks) =
+        futures::future::join3(account.senders(), observe_flex(account), observe_tasks(interaction, account)).await;
+    Observed { senders: Some(senders), flex: Some(flex), tasks: Some(tasks), ..Observed::default() }
+}
+
+async fn observe_flex(account: &Account) -> ObservedFlex {
+    let (configuration, default_service) =
+        futures::future::join(account.flex(), account.default_conversations_service()).await;
+    ObservedFlex { configuration, default_service }
+}
+
+async fn observe_tasks(interaction: &Interaction, account: &Account) -> ObservedTasks {
+    let workspace = workspace(interaction.workspace.as_ref(), account).await;
+    let Some(Ok(Ok(sid))) = &workspace else {
+        return ObservedTasks { workspace, workflow: None, task_channel: None };
+    };
+    let (workflow, task_channel) = futures::future::join(
+        workflow(&interaction.workflow, sid, account),
+        task_channel(&interaction.task_channel, sid, account),
+    )
+    .await;
+    ObservedTasks { workspace, workflow: Some(workflow), task_channel: Some(task_channel) }
+}
+
+/// The workspace that is named, or the one that Flex works in.
+async fn workspace(reference: Option<&WorkspaceRef>, account: &Account) -> Option<NamedSid> {
+    let Some(WorkspaceRef { friendly_name, sid }) = reference else {
+        return match account.flex_workspace().await {
+            Ok(workspace) => workspace.map(|workspace| Ok(Ok(workspace.to_string()))),
+            Err(error) => Some(Err(error)),
+        };
+    };
+    let named = account.workspaces().await.map(|rows| {
+        let rows = rows.iter().map(|row| (row.friendly_name.as_deref(), row.sid.as_str()));
+        find("workspace", friendly_name.as_deref(), sid.as_deref(), "the account", rows)
+    });
+    Some(named)
+}
+
+async fn workflow(reference: &WorkflowRef, workspace: &str, account: &Account) -> NamedSid {
+    let WorkflowRef { friendly_name, sid } = reference;
+    let rows = account.workflows(workspace).await?;
+    let rows = rows.iter().map(|row| (row.friendly_name.as_deref(), row.sid.as_str()));
+    Ok(find("workflow", friendly_name.as_deref(), sid.as_deref(), workspace, rows))
+}
+
+async fn task_channel(reference: &TaskChannelRef, workspace: &str, account: &Account) -> NamedSid {
+    let TaskChannelRef { unique_name, sid } = reference;
+    let rows = account.task_channels(workspace).await?;
+    let rows = rows.iter().map(|row| (row.unique_name.as_deref(), row.sid.as_str()));
+    Ok(find("task channel", unique_name.as_deref(), sid.as_deref(), workspace, rows))
+}
+
+/// By SID where there is one, else by name.
+fn find<'a>(
+    what: &str,
+    name: Option<&str>,
+    sid: Option<&str>,
+    place: &str,
+    rows: impl Iterator<Item = (Option<&'a str>, &'a str)> + Clone,
+) -> Result<String, Unfound> {
+    match sid {
+        Some(sid) => names::by_id(what, sid, place, rows),
+        None => names::exactly_one(what, name.unwrap_or_default(), place, rows),
+    }
 }
 
 /// A SID that does not parse was refused by `validate`; there is nothing to ask.

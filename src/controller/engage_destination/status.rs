@@ -6,7 +6,7 @@ use crate::{
     api::{
         EngageDestination, EngageDestinationStatus,
         admission::Rejection,
-        engage_destination::{ContentStatus, FlowStatus},
+        engage_destination::{ContentStatus, FlowStatus, InteractionStatus},
     },
     controller::{
         cluster::Programmed,
@@ -14,7 +14,7 @@ use crate::{
         engage_destination::{
             conditions,
             dereference::{References, Unresolved},
-            observe::{Observed, ObservedFlow},
+            observe::{Observed, ObservedFlow, ObservedTasks},
             template::choose,
             verify::Verdict,
         },
@@ -82,11 +82,12 @@ fn seen(
         status.senders.clone_from(&before.senders);
         status.content.clone_from(&before.content);
         status.flow.clone_from(&before.flow);
+        status.interaction.clone_from(&before.interaction);
     }
-    let Some(Observed { service, templates, senders: _, flow }) = observed else { return status };
+    let Some(Observed { service, templates, senders: _, flow, flex: _, tasks }) = observed else { return status };
     let spec = &destination.spec;
-    if let Some(conversation) = &spec.conversation {
-        let numbers = conversation.twilio_number.iter().filter_map(|number| number.parse::<E164>().ok());
+    if let Some((_, numbers)) = spec.twilio_numbers() {
+        let numbers = numbers.iter().filter_map(|number| number.parse::<E164>().ok());
         status.senders = numbers.map(|number| number.as_str().to_owned()).collect();
     } else if let Some(Ok(senders)) = service {
         status.senders =
@@ -116,5 +117,25 @@ fn seen(
             }
         };
     }
+    if let Some(tasks) = tasks {
+        status.interaction = where_tasks_go(tasks, status.interaction.take());
+    }
     status
+}
+
+/// A name that leads nowhere leaves nothing of what was known before; one that could not be looked up does.
+fn where_tasks_go(tasks: &ObservedTasks, known: Option<InteractionStatus>) -> Option<InteractionStatus> {
+    let ObservedTasks { workspace, workflow, task_channel } = tasks;
+    let all = [workspace, workflow, task_channel];
+    if all.iter().any(|named| matches!(named, Some(Ok(Err(_))))) || workspace.is_none() {
+        return None;
+    }
+    match all {
+        [Some(Ok(Ok(workspace))), Some(Ok(Ok(workflow))), Some(Ok(Ok(task_channel)))] => Some(InteractionStatus {
+            workspace_sid: workspace.clone(),
+            workflow_sid: workflow.clone(),
+            task_channel_sid: task_channel.clone(),
+        }),
+        _ => known,
+    }
 }

@@ -76,14 +76,13 @@ fn observed() -> Observed {
     };
     let published = Some(PublishedFlow { revision: Some(4), connects_conversations: true });
     Observed {
-        service: None,
         templates: Some(Ok([template].into())),
-        senders: None,
         flow: Some(ObservedFlow::Asked {
             sid: FLOW.into(),
             managed_by: None,
             found: Ok(Some(FlowFacts { published })),
         }),
+        ..Observed::default()
     }
 }
 

@@ -11,9 +11,10 @@ use crate::{
         account::{FlowFacts, Look, PublishedFlow, Template},
         disposition::is_unauthorized,
         engage_destination::{
-            observe::{Manager, Observed, ObservedFlow},
+            observe::{Manager, Observed, ObservedFlex, ObservedFlow, ObservedTasks},
             template::{APPROVED, UNDER_WAY, choose},
         },
+        names::Unfound,
     },
     twilio::{E164, TwilioError, messaging::WhatsAppSender},
 };
@@ -56,7 +57,7 @@ const NOT_ONLINE: [&str; 7] =
 
 /// Weighs everything that was seen. `placeholders` are those that the spec fills.
 pub fn verify(spec: &EngageDestinationSpec, placeholders: &BTreeSet<String>, observed: &Observed) -> Verdict {
-    let Observed { service, templates, senders, flow } = observed;
+    let Observed { service, templates, senders, flow, flex, tasks } = observed;
     let mut checks = Checks::default();
     if let (Some(whatsapp), Some(look)) = (&spec.whatsapp, service)
         && let Some(service) = checks.seen("the Messaging Service of spec.whatsapp.messagingServiceSid", look)
@@ -71,13 +72,19 @@ pub fn verify(spec: &EngageDestinationSpec, placeholders: &BTreeSet<String>, obs
             Err(finding) => checks.findings.push(finding),
         }
     }
-    if let (Some(conversation), Some(look)) = (&spec.conversation, senders)
-        && let Some(senders) = checks.seen("the WhatsApp senders of spec.conversation.twilioNumber", look)
+    if let (Some((field, numbers)), Some(look)) = (spec.twilio_numbers(), senders)
+        && let Some(senders) = checks.seen(&format!("the WhatsApp senders of {field}"), look)
     {
-        check_numbers(&conversation.twilio_number, senders, &mut checks);
+        check_numbers(field, numbers, senders, &mut checks);
     }
     if let Some(flow) = flow {
         check_flow(flow, &mut checks);
+    }
+    if let Some(flex) = flex {
+        check_flex(flex, spec.interaction.is_some(), &mut checks);
+    }
+    if let Some(tasks) = tasks {
+        check_tasks(tasks, &mut checks);
     }
     checks.verdict()
 }
@@ -146,8 +153,7 @@ fn check_template(field: &str, template: &Template, filled: &BTreeSet<String>, c
     }
 }
 
-fn check_numbers(numbers: &[String], senders: &[WhatsAppSender], checks: &mut Checks) {
-    let field = "spec.conversation.twilioNumber";
+fn check_numbers(field: &str, numbers: &[String], senders: &[WhatsAppSender], checks: &mut Checks) {
     // A number that does not parse was refused by `validate`.
     for number in numbers.iter().filter_map(|number| number.parse::<E164>().ok()) {
         let sender = senders.iter().find(|sender| sender.number().as_ref() == Some(&number));
@@ -224,6 +230,60 @@ fn check_flow_facts(field: &str, sid: &str, manager: Option<&Manager>, facts: Op
                 "{field}: the trigger of flow {sid} ({revision}, which serves customers) leads nowhere for incomingConversationMessage, so a reply would go unanswered: connect it"
             );
             checks.disprove(reasons::FLOW_TRIGGER_MISSING, message);
+        }
+    }
+}
+
+/// Flex works with conversations of its own service only, and what names no service is made in the account's default one. A
+/// conversation can do without Flex, so there what may not be read is not needed.
+fn check_flex(flex: &ObservedFlex, needed: bool, checks: &mut Checks) {
+    let ObservedFlex { configuration, default_service } = flex;
+    let refused = configuration.as_ref().is_err_and(|error| !error.is_transient());
+    if !needed && (refused || matches!(configuration, Ok(None))) {
+        return;
+    }
+    let Some(configuration) = checks.seen("the Flex configuration of the account", configuration) else { return };
+    let Some(configuration) = configuration else {
+        let message = "spec.interaction: the account has no Flex, whose agents get the tasks: set up Flex, or correct the \
+                       credentials";
+        return checks.disprove(reasons::FLEX_NOT_SET_UP, message.to_owned());
+    };
+    match configuration.status.as_deref() {
+        Some(status @ ("inprogress" | "notstarted")) if needed => {
+            let message = format!("spec.interaction: the set-up of Flex is `{status}`: finish it in the Console");
+            return checks.disprove(reasons::FLEX_NOT_SET_UP, message);
+        }
+        _ => {}
+    }
+    let services: Vec<&str> = [&configuration.chat_service_instance_sid, &configuration.flex_service_instance_sid]
+        .into_iter()
+        .filter_map(|service| service.as_deref())
+        .collect();
+    let Some(Some(default)) = checks.seen("the account's configuration of Conversations", default_service) else {
+        return;
+    };
+    if let Some(service) = services.first()
+        && !services.contains(&&**default)
+    {
+        let message = format!(
+            "spec: the account's default service of Conversations is {default}, and Flex's is {service}, so its agents would not see \
+             the conversation: make Flex's the default one"
+        );
+        checks.disprove(reasons::NOT_FLEX_SERVICE, message);
+    }
+}
+
+fn check_tasks(tasks: &ObservedTasks, checks: &mut Checks) {
+    let ObservedTasks { workspace, workflow, task_channel } = tasks;
+    for (field, reason, named) in [
+        ("spec.interaction.workspace", reasons::WORKSPACE_NOT_FOUND, workspace),
+        ("spec.interaction.workflow", reasons::WORKFLOW_NOT_FOUND, workflow),
+        ("spec.interaction.taskChannel", reasons::TASK_CHANNEL_NOT_FOUND, task_channel),
+    ] {
+        let Some(look) = named else { continue };
+        if let Some(Err(Unfound { ambiguous, message })) = checks.seen(&format!("what {field} names"), look) {
+            let reason = if *ambiguous { reasons::REFERENCE_AMBIGUOUS } else { reason };
+            checks.disprove(reason, format!("{field}: {message}"));
         }
     }
 }

@@ -3,13 +3,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use serde_json::json;
 
 use super::{
-    observe::{Manager, Observed, ObservedFlow},
+    observe::{Manager, Observed, ObservedFlex, ObservedFlow, ObservedTasks},
     verify::{Verdict, verify},
 };
 use crate::{
     api::EngageDestinationSpec,
-    controller::account::{FlowFacts, Look, PublishedFlow, Template},
-    twilio::{ApiError, E164, TwilioError, messaging::WhatsAppSender},
+    controller::{
+        account::{FlowFacts, Look, PublishedFlow, Template},
+        names::Unfound,
+    },
+    twilio::{ApiError, E164, TwilioError, flex::FlexConfiguration, messaging::WhatsAppSender},
 };
 
 const FLOW: &str = "FW00000000000000000000000000000001";
@@ -116,7 +119,7 @@ fn a_messaging_service_has_exactly_one_sender_and_its_template_is_approved_and_f
         (failed(401), failed(401), "CredentialsRejected"),
     ];
     for (index, (service, template, expected)) in cases.into_iter().enumerate() {
-        let observed = Observed { service: Some(service), templates: Some(template), senders: None, flow: None };
+        let observed = Observed { service: Some(service), templates: Some(template), ..Observed::default() };
         assert_eq!(said(&verify(&whatsapp(), &filled(&["1", "2"]), &observed)), expected, "case {index}");
     }
 }
@@ -126,8 +129,7 @@ fn credentials_that_open_one_thing_are_not_rejected() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001"])))),
         templates: Some(failed(401)),
-        senders: None,
-        flow: None,
+        ..Observed::default()
     };
     assert_eq!(said(&verify(&whatsapp(), &filled(&["1", "2"]), &observed)), "unchecked lasting");
 }
@@ -165,8 +167,66 @@ fn a_conversation_talks_from_online_senders_and_its_flow_answers() {
         (failed(403), flow(Ok(Some(published(true)))), "unchecked lasting"),
     ];
     for (index, (senders, flow, expected)) in cases.into_iter().enumerate() {
-        let observed = Observed { service: None, templates: None, senders: Some(senders), flow: Some(flow) };
+        let observed = Observed { senders: Some(senders), flow: Some(flow), ..Observed::default() };
         assert_eq!(said(&verify(&conversation(), &filled(&[]), &observed)), expected, "case {index}");
+    }
+}
+
+fn flex(status: &str, service: &str) -> Arc<FlexConfiguration> {
+    Arc::new(FlexConfiguration {
+        status: Some(status.into()),
+        taskrouter_workspace_sid: Some("WS1".into()),
+        chat_service_instance_sid: None,
+        flex_service_instance_sid: Some(service.into()),
+    })
+}
+
+type LookAtFlex = Look<Option<Arc<FlexConfiguration>>>;
+type LookAtDefault = Look<Option<Arc<str>>>;
+
+#[test]
+fn flex_is_needed_by_a_task_and_heeded_by_a_conversation() {
+    let task = spec(&json!({"interaction": {
+        "workflow": {"sid": "WW1"}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["+5511900000001"]
+    }}));
+    let service = |sid: &str| -> LookAtDefault { Ok(Some(sid.into())) };
+    let set_up = || -> LookAtFlex { Ok(Some(flex("ok", "IS1"))) };
+    let cases: [(LookAtFlex, LookAtDefault, &str, &str); 9] = [
+        (set_up(), service("IS1"), "holds", "holds"),
+        (set_up(), service("IS2"), "NotFlexService", "NotFlexService"),
+        (Ok(Some(flex("inprogress", "IS1"))), service("IS1"), "FlexNotSetUp", "holds"),
+        (Ok(Some(flex("enchanted", "IS1"))), service("IS1"), "holds", "holds"),
+        (Ok(None), service("IS1"), "FlexNotSetUp", "holds"),
+        (failed(403), service("IS1"), "unchecked lasting", "holds"),
+        (failed(503), service("IS1"), "unchecked transient", "unchecked transient"),
+        (set_up(), failed(403), "unchecked lasting", "unchecked lasting"),
+        (set_up(), Ok(None), "holds", "holds"),
+    ];
+    for (index, (configuration, default_service, of_task, of_conversation)) in cases.into_iter().enumerate() {
+        let flex = Some(ObservedFlex { configuration, default_service });
+        let observed = Observed { senders: Some(Ok(senders("ONLINE"))), flex, ..Observed::default() };
+        assert_eq!(said(&verify(&task, &filled(&[]), &observed)), of_task, "case {index}");
+        assert_eq!(said(&verify(&conversation(), &filled(&[]), &observed)), of_conversation, "case {index}");
+    }
+}
+
+#[test]
+fn a_task_goes_where_the_spec_names_it_and_nowhere_else() {
+    let task = spec(&json!({"interaction": {
+        "workflow": {"sid": "WW1"}, "taskChannel": {"uniqueName": "chat"}, "twilioNumber": ["+5511900000001"]
+    }}));
+    let found = |sid: &str| Some(Ok(Ok(sid.to_owned())));
+    let unfound = |ambiguous| Some(Ok(Err(Unfound { ambiguous, message: "no".into() })));
+    for (workspace, workflow, task_channel, expected) in [
+        (found("WS1"), found("WW1"), found("TC1"), "holds"),
+        (unfound(false), None, None, "WorkspaceNotFound"),
+        (found("WS1"), unfound(false), unfound(false), "WorkflowNotFound TaskChannelNotFound"),
+        (found("WS1"), unfound(true), found("TC1"), "ReferenceAmbiguous"),
+        (found("WS1"), Some(failed(503)), found("TC1"), "unchecked transient"),
+    ] {
+        let tasks = Some(ObservedTasks { workspace, workflow, task_channel });
+        let observed = Observed { tasks, ..Observed::default() };
+        assert_eq!(said(&verify(&task, &filled(&[]), &observed)), expected);
     }
 }
 
@@ -175,8 +235,7 @@ fn a_message_names_the_field_and_what_to_do() {
     let observed = Observed {
         service: Some(Ok(Some(numbers(&["+5511900000001", "+5511900000002"])))),
         templates: Some(Ok(template(Some("rejected"), &["1", "name"]))),
-        senders: None,
-        flow: None,
+        ..Observed::default()
     };
     let Verdict::Disproved(findings) = verify(&whatsapp(), &filled(&["1", "2"]), &observed) else { panic!() };
     let messages: Vec<&str> = findings.iter().map(|finding| finding.message.as_str()).collect();
@@ -202,10 +261,10 @@ fn a_template_by_name_is_held_to_the_same() {
     let in_english = by_name(json!({"friendlyName": "lead_welcome", "language": "en"}));
     let said_of = |spec: &EngageDestinationSpec, templates: Arc<[Template]>| {
         let observed = Observed {
-            service: None,
             templates: Some(Ok(templates)),
             senders: Some(Ok(senders("ONLINE"))),
             flow: Some(flow(Ok(Some(published(true))))),
+            ..Observed::default()
         };
         let verdict = verify(spec, &filled(&["1"]), &observed);
         let message = match &verdict {

@@ -15,6 +15,7 @@ use crate::{
         cluster::Cluster,
         context::Context,
         credentials::twilio_credentials,
+        names,
         studio_flow::{
             error::{ConfigMapProblem, FlowError, NameProblem},
             validate::{IN_CONFIG_MAP, IN_SPEC, Written},
@@ -22,9 +23,6 @@ use crate::{
     },
     twilio::TwilioError,
 };
-
-/// Most names that a message lists.
-const MAX_NAMES: usize = 10;
 
 /// Everything that the spec points at.
 pub struct References {
@@ -134,54 +132,19 @@ async fn workspace(name: Option<&str>, account: &Account) -> Result<Found, FlowE
     }))
 }
 
-/// The id of the one row of that name.
+/// The id of the one row of that name, as a reference.
 fn exactly_one<'a>(
     what: &str,
     name: &str,
     place: &str,
     rows: impl Iterator<Item = (Option<&'a str>, &'a str)> + Clone,
 ) -> Found {
-    let ids: Vec<&str> = rows.clone().filter(|(row_name, _)| *row_name == Some(name)).map(|(_, id)| id).collect();
-    match ids.as_slice() {
-        [id] => Ok((*id).to_owned()),
-        [] => {
-            let names: Vec<&str> = rows.filter_map(|(row_name, _)| row_name).take(MAX_NAMES).collect();
-            let known =
-                if names.is_empty() { "there is none at all".into() } else { format!("there are {}", quoted(&names)) };
-            let message = format!("{place} has no {what} `{name}`; {known}");
-            Err(NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message })
-        }
-        several => {
-            let ids: Vec<&str> = several.iter().copied().take(MAX_NAMES).collect();
-            let message = format!("{place} has several {what}s `{name}` ({}): rename all but one", ids.join(", "));
-            Err(NameProblem { reason: reasons::REFERENCE_AMBIGUOUS, message })
-        }
-    }
-}
-
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+    names::exactly_one(what, name, place, rows).map_err(|unfound| {
+        let reason = if unfound.ambiguous { reasons::REFERENCE_AMBIGUOUS } else { reasons::REFERENCE_NOT_FOUND };
+        NameProblem { reason, message: unfound.message }
+    })
 }
 
 fn failed(doing: &'static str) -> impl FnOnce(Arc<TwilioError>) -> FlowError {
     move |source| FlowError::LookUp { doing, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_that_of_exactly_one_thing() {
-        let rows =
-            [(Some("Assign to Anyone"), "WW1"), (Some("Support"), "WW2"), (Some("Support"), "WW3"), (None, "WW4")];
-        let find = |name| exactly_one("workflow", name, "WS1", rows.into_iter());
-        assert_eq!(find("Assign to Anyone").unwrap(), "WW1");
-        let missing = find("Sales").unwrap_err();
-        assert_eq!(missing.reason, "ReferenceNotFound");
-        assert_eq!(missing.message, "WS1 has no workflow `Sales`; there are `Assign to Anyone`, `Support`, `Support`");
-        let ambiguous = find("Support").unwrap_err();
-        assert_eq!(ambiguous.reason, "ReferenceAmbiguous");
-        assert_eq!(ambiguous.message, "WS1 has several workflows `Support` (WW2, WW3): rename all but one");
-    }
 }

@@ -22,8 +22,8 @@ pub(super) const REMEMBER: Duration = Duration::from_hours(168);
 pub const GIVE_UP: Duration = Duration::from_hours(24);
 /// Longest text of a person, in characters.
 const MAX_TEXT: usize = 256;
-/// What begins the SID of a message or a conversation.
-const SIDS: [&str; 3] = ["SM", "MM", "CH"];
+/// What begins the SID of a message, a conversation or an interaction.
+const SIDS: [&str; 4] = ["SM", "MM", "CH", "KD"];
 
 /// What an event is resolved as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,7 +178,7 @@ impl Desk {
         let Some(sid) = sid else { return Ok(String::new()) };
         let digits = SIDS.iter().find_map(|kind| sid.strip_prefix(kind));
         if !digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())) {
-            let detail = "not the SID of a message or conversation: it is SM, MM or CH and 32 hexadecimal digits";
+            let detail = "not the SID of a message, conversation or interaction: it is SM, MM, CH or KD and 32 hexadecimal digits";
             return Err(Refusal::new(Why::Invalid, detail));
         }
         match self.journal.attributed_to(sid).await? {

@@ -17,7 +17,7 @@ use crate::{
         journal::By,
         outcome::{Final, Outcome},
         plan,
-        recovery::leftover_of,
+        recovery::{Leftover, leftover_of},
     },
     segment::Event,
 };
@@ -37,8 +37,15 @@ impl Engine {
     ) -> Result<Shown, Refusal> {
         let decision = desk.decision(resolve).await?;
         let (word, by, gives_up) = (decision.word(), decision.by.clone(), decision.gives_up());
-        let left = route.filter(|_| gives_up && decision.entry.attempts > 0);
-        let left = left.and_then(|route| Some((route, leftover_of(route, &decision.key)?)));
+        let tried = route.filter(|_| gives_up && decision.entry.attempts > 0);
+        let left = match tried.map(|route| (route, leftover_of(route, &decision.key))) {
+            Some((route, Leftover::Of(left))) => Some((route, left)),
+            Some((_, Leftover::NotKnownYet)) => {
+                let detail = "where it may have left a task is not known yet: see the conditions of the destination";
+                return Err(Refusal::new(Why::Unavailable, detail));
+            }
+            Some((_, Leftover::None)) | None => None,
+        };
         let shown = if let (Some((route, left)), Final::Rejected { reason }) = (left, &decision.outcome) {
             let outcome = self.give_up_leftover(route, decision.key.clone(), reason.clone(), left).await?;
             if let None | Some(Outcome::Retry(_)) = &outcome {

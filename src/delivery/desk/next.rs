@@ -123,7 +123,7 @@ fn parked(messages: &[Message]) -> Vec<String> {
     };
     vec![
         found,
-        "it is there: `deliveries resolve --as sent --sid SM…` (or CH…)".into(),
+        "it is there: `deliveries resolve --as sent --sid SM…` (or CH…, KD…)".into(),
         "it is not, and the customer shall not be messaged any more: `deliveries resolve --as rejected --reason TEXT`".into(),
         "it is not, and the customer shall be: `deliveries retry`. If it is there after all, the customer gets it twice".into(),
     ]

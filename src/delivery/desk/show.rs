@@ -145,6 +145,9 @@ fn attempted(attempt: &Attempt) -> Attempted {
         Trace::Conversation { unique_name, .. } => {
             Attempted { at, to: None, messaging_service: None, conversation: Some(unique_name.clone()) }
         }
+        Trace::Interaction { unique_name, .. } => {
+            Attempted { at, to: None, messaging_service: None, conversation: Some(unique_name.clone()) }
+        }
         Trace::Reused { conversation, .. } => {
             Attempted { at, to: None, messaging_service: None, conversation: Some(conversation.to_string()) }
         }

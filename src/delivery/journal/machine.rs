@@ -30,7 +30,7 @@ use crate::{
     },
     twilio::{
         E164,
-        sid::{ConversationSid, MessagingServiceSid},
+        sid::{ConversationSid, MessagingServiceSid, WorkspaceSid},
     },
 };
 
@@ -105,6 +105,9 @@ pub enum Trace {
     Conversation { unique_name: String, event: String, opening: bool },
     /// The opening message of this event, in a conversation that another event has made.
     Reused { conversation: ConversationSid, event: String },
+    /// The task that carries this unique name as its mark, in that workspace. `asked`: it is asked for; otherwise what comes before it
+    /// is done, or what came of it is taken away.
+    Interaction { unique_name: String, workspace: WorkspaceSid, asked: bool },
 }
 
 /// A change that is asked for.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Bug, Setting, TICK, Tick,
     deliver::Weather,
-    twilio::{Effect, Late, Refusal, State as ConversationState},
+    twilio::{Channel as ChannelState, Effect, Late, Refusal, State as ConversationState},
     world::{World, customer, owner, unique_name},
 };
 use crate::{
@@ -13,12 +13,14 @@ use crate::{
     delivery::{
         fault::Fault,
         journal::{Attempt, Entry, Operation, Reply, State, Trace},
-        observe::Observed,
+        observe::{Observed, of_task},
         outcome::Reason,
         steps::{
             Answer, Lost, Sent,
             conversation::{self, Added, Created, Found, Numbers, Then, Visited, numbers},
+            interaction::{self, Asked, Channel, Task, standing},
             leftover,
+            places::{Place, places},
             settling::Looked,
             whatsapp,
         },
@@ -26,7 +28,7 @@ use crate::{
     twilio::{
         E164,
         conversations::{MessagingBinding, ParticipantConversation},
-        sid::ConversationSid,
+        sid::{ConversationSid, InteractionSid},
     },
 };
 
@@ -46,8 +48,26 @@ fn index(sid: &ConversationSid) -> usize {
     usize::from_str_radix(&sid.as_str()[2..], 16).unwrap()
 }
 
+fn interaction_sid(interaction: usize) -> InteractionSid {
+    format!("KD{interaction:032x}").parse().unwrap()
+}
+
+fn interaction_index(sid: &InteractionSid) -> usize {
+    usize::from_str_radix(&sid.as_str()[2..], 16).unwrap()
+}
+
 fn number(number: usize) -> E164 {
     format!("+55113000000{number:02}").parse().unwrap()
+}
+
+/// What is about to be done by an attempt.
+pub enum Starts {
+    /// Something in the event's own conversation, or a message.
+    Own,
+    /// A message in this conversation of another event.
+    Reused(ConversationSid),
+    /// The task is asked for.
+    Asking,
 }
 
 pub fn attempt_tick(attempt: &Attempt) -> Tick {
@@ -55,19 +75,13 @@ pub fn attempt_tick(attempt: &Attempt) -> Tick {
 }
 
 impl World {
-    /// Records an attempt in the event's own conversation, or in one that is `reused`.
-    pub fn start_attempt(
-        &mut self,
-        setting: &Setting,
-        run: usize,
-        event: usize,
-        reused: Option<ConversationSid>,
-    ) -> Result<(), ()> {
+    /// Records an attempt.
+    pub fn start_attempt(&mut self, setting: &Setting, run: usize, event: usize, what: Starts) -> Result<(), ()> {
         if setting.bug == Some(Bug::SendBeforeStart) {
             return Ok(());
         }
-        let mut attempt = self.attempt(setting, event);
-        if let Some(conversation) = reused {
+        let mut attempt = self.attempt(setting, event, matches!(what, Starts::Asking));
+        if let Starts::Reused(conversation) = what {
             attempt.trace = Trace::Reused { conversation, event: event.to_string() };
         }
         match self.ask(run, event, &Operation::Start { attempt }) {
@@ -102,6 +116,14 @@ impl World {
                 lost()
             }
             Weather::LostBefore => lost(),
+            Weather::Fails | Weather::FailsForGood => {
+                let taken = self.twilio.take(setting, effect, self.now);
+                if let (Ok(interaction), Effect::Ask { .. }) = (taken, effect) {
+                    let for_good = weather == Weather::FailsForGood;
+                    self.twilio.interactions[interaction].channel = ChannelState::Failed { for_good };
+                }
+                Answer::Done(taken)
+            }
         }
     }
 
@@ -115,7 +137,7 @@ impl World {
         weather: Weather,
     ) -> whatsapp::Step {
         match step {
-            whatsapp::Step::Start => match self.start_attempt(setting, run, event, None) {
+            whatsapp::Step::Start => match self.start_attempt(setting, run, event, Starts::Own) {
                 Ok(()) => progress.started(),
                 Err(()) => whatsapp::Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
             },
@@ -152,10 +174,12 @@ impl World {
             }
             Step::Visit { .. } if refused => progress.visited(mendable()),
             Step::Visit { sid } => progress.visited(self.visit(setting, event, &sid)),
-            Step::Start { reused } => match self.start_attempt(setting, run, event, reused) {
-                Ok(()) => progress.started(),
-                Err(()) => Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
-            },
+            Step::Start { reused } => {
+                match self.start_attempt(setting, run, event, reused.map_or(Starts::Own, Starts::Reused)) {
+                    Ok(()) => progress.started(),
+                    Err(()) => Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
+                }
+            }
             Step::Create { .. } => {
                 let answer = self.call(setting, run, event, Effect::Create { event }, weather);
                 progress.created(read(answer, |made| match made {
@@ -221,6 +245,138 @@ impl World {
         }
     }
 
+    pub fn interaction(
+        &mut self,
+        setting: &Setting,
+        run: usize,
+        event: usize,
+        progress: &mut interaction::Progress,
+        step: interaction::Step,
+        weather: Weather,
+    ) -> interaction::Step {
+        use interaction::{Progress, Step};
+        let refused = weather == Weather::Refused;
+        match step {
+            Step::FindTask { .. } if refused => progress.task_found(mendable()),
+            Step::FindTask { .. } if setting.bug == Some(Bug::AskWithoutLooking) => {
+                progress.task_found(Answer::Done(None))
+            }
+            Step::FindTask { .. } => progress.task_found(Answer::Done(self.task(event))),
+            Step::Find => progress.found(if refused { mendable() } else { Answer::Done(self.find(event)) }),
+            Step::FindPlaces if refused => progress.places_found(mendable()),
+            Step::FindPlaces => {
+                let found = self.find_places(setting, event, weather == Weather::Stale);
+                progress.places_found(Answer::Done(found))
+            }
+            Step::Start { asks } => {
+                match self.start_attempt(setting, run, event, if asks { Starts::Asking } else { Starts::Own }) {
+                    Ok(()) => progress.started(),
+                    Err(()) => Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
+                }
+            }
+            Step::Create { .. } => {
+                let answer = self.call(setting, run, event, Effect::Create { event }, weather);
+                progress.created(read(answer, |made| match made {
+                    Ok(made) => Some(Created::Made(sid(made))),
+                    Err(Refusal::NameTaken) => Some(Created::NameTaken),
+                    Err(_) => None,
+                }))
+            }
+            Step::Add { sid, number: by } => {
+                let by = (0..setting.numbers).find(|candidate| number(*candidate) == by).unwrap();
+                let effect = Effect::Add { conversation: index(&sid), number: by };
+                let answer = self.call(setting, run, event, effect, weather);
+                progress.added(read(answer, |done| match done {
+                    Ok(_) => Some(Added::In),
+                    Err(Refusal::PairTaken) => Some(Added::PairTaken),
+                    Err(_) => None,
+                }))
+            }
+            Step::FindCustomer { .. } if refused => progress.customer_found(mendable()),
+            Step::FindCustomer { sid, .. } => {
+                progress.customer_found(Answer::Done(!self.twilio.conversations[index(&sid)].numbers.is_empty()))
+            }
+            Step::Ask { sid } => {
+                let effect = Effect::Ask { event, conversation: index(&sid) };
+                progress.asked(match self.call(setting, run, event, effect, weather) {
+                    Answer::Done(Err(Refusal::Closed | Refusal::NoCustomer)) => Answer::Done(Asked::Unusable),
+                    answer => read(answer, |done| match done {
+                        Ok(made) => {
+                            Some(Asked::Made(Task { interaction: interaction_sid(made), channel: Channel::Setup }))
+                        }
+                        Err(Refusal::Mapped) => Some(Asked::Mapped),
+                        Err(_) => None,
+                    }),
+                })
+            }
+            Step::Watch { interaction, .. } if refused => progress.watched(interaction, mendable()),
+            Step::Watch { interaction, .. } => {
+                let channel = self.channel(interaction_index(&interaction));
+                progress.watched(interaction, Answer::Done(channel))
+            }
+            Step::Withdraw { interaction } => {
+                let effect = Effect::Withdraw { interaction: interaction_index(&interaction) };
+                let answer = self.call(setting, run, event, effect, weather);
+                progress.withdrawn(read(answer, |_| Some(())))
+            }
+            Step::TakeAway { sid, then, .. } => {
+                let answer = self.call(setting, run, event, Effect::Delete { conversation: index(&sid) }, weather);
+                progress.taken_away(then, read(answer, |_| Some(())))
+            }
+            Step::FindRemains { then, .. } if refused => Progress::remains_found(then, mendable()),
+            Step::FindRemains { then, .. } => Progress::remains_found(then, Answer::Done(self.find(event))),
+            other @ (Step::Pace | Step::Settle | Step::End(_)) => other,
+        }
+    }
+
+    /// The task that a look by the event's mark finds.
+    fn task(&self, event: usize) -> Option<Task> {
+        let marked = self.twilio.interactions.iter().enumerate().filter(|(_, found)| found.event == event);
+        let tasks =
+            marked.map(|(at, _)| Task { interaction: interaction_sid(at), channel: self.channel(at) }).collect();
+        standing(tasks)
+    }
+
+    fn channel(&self, interaction: usize) -> Channel {
+        let found = &self.twilio.interactions[interaction];
+        let gone = self.twilio.conversations[found.conversation].state == ConversationState::Deleted;
+        match found.channel {
+            ChannelState::Active => Channel::Active,
+            ChannelState::Over if gone => Channel::Withdrawn,
+            ChannelState::Over => Channel::Over,
+            ChannelState::Withdrawn => Channel::Withdrawn,
+            ChannelState::Failed { for_good: true } => {
+                Channel::Failed(Fault::Event(Reason::new(reason::INTERACTION_FAILED, "")))
+            }
+            ChannelState::Failed { for_good: false } => {
+                Channel::Failed(Fault::Mendable(Reason::new(reason::INTERACTION_FAILED, "")))
+            }
+        }
+    }
+
+    /// Where the task can be. A stale list still has the conversations that are closed or gone, and not yet those that are open.
+    fn find_places(&self, setting: &Setting, event: usize, stale: bool) -> Vec<Place> {
+        let numbers: Vec<E164> = (0..setting.numbers).map(number).collect();
+        let of = setting.events[event].customer;
+        let mut listed = Vec::new();
+        for (at, found) in self.twilio.conversations.iter().enumerate() {
+            if setting.events[found.event].customer != of
+                || stale == (found.state == ConversationState::Active)
+                || !stale && found.state == ConversationState::Deleted
+            {
+                continue;
+            }
+            let shown = if stale { ConversationState::Active } else { found.state };
+            listed.extend(found.numbers.iter().map(|by| row(at, &unique_name(found.event), shown, &number(*by), of)));
+        }
+        let unended = |event: &usize| {
+            self.journal[*event].as_ref().is_some_and(|entry| !matches!(entry.state, State::Final { .. }))
+                && setting.bug != Some(Bug::ShareUnfinished)
+        };
+        let unfinished = (0..setting.events.len()).filter(unended).map(unique_name).collect();
+        places(&numbers, &listed, &unique_name(event), &unfinished)
+    }
+
     pub fn leftover(
         &mut self,
         setting: &Setting,
@@ -232,13 +388,20 @@ impl World {
     ) -> leftover::Step {
         let refused = weather == Weather::Refused;
         match step {
+            leftover::Step::FindTask if refused => progress.task_found(mendable()),
+            leftover::Step::FindTask => progress.task_found(Answer::Done(self.task(event))),
+            leftover::Step::Withdraw { interaction } => {
+                let effect = Effect::Withdraw { interaction: interaction_index(&interaction) };
+                let answer = self.call(setting, run, event, effect, weather);
+                progress.withdrawn(read(answer, |_| Some(())))
+            }
             leftover::Step::Find => progress.found(if refused { mendable() } else { Answer::Done(self.find(event)) }),
             leftover::Step::FindCompletion if refused => progress.completion_found(mendable()),
             leftover::Step::FindCompletion => {
-                let attempt = self.attempt(setting, event);
+                let attempt = self.attempt(setting, event, false);
                 progress.completion_found(Answer::Done(self.observe(setting, event, &attempt).present()))
             }
-            leftover::Step::Start => match self.start_attempt(setting, run, event, None) {
+            leftover::Step::Start => match self.start_attempt(setting, run, event, Starts::Own) {
                 Ok(()) => progress.started(),
                 Err(()) => leftover::Step::End(Sent::not_now(reason::IN_FLIGHT, "")),
             },
@@ -331,6 +494,7 @@ impl World {
             }
             Trace::Reused { .. } => self.observe_own(event, true),
             Trace::Conversation { opening, .. } => self.observe_own(event, *opening),
+            Trace::Interaction { asked, .. } => of_task(self.task(event), *asked),
         }
     }
 }

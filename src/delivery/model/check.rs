@@ -16,6 +16,7 @@ use crate::api::engage_destination::{OnActiveConversation, OnUnknownOutcome};
 const KEPT: &str = "every promise is kept";
 const OPENED: Action = Action::Conversation { opening: true };
 const SILENT: Action = Action::Conversation { opening: false };
+const TASK: Action = Action::Interaction;
 
 /// The first promise that is broken in a world.
 type Broken = fn(&World, &Setting) -> Option<&'static str>;
@@ -100,6 +101,7 @@ fn one(action: Action) -> Setting {
         hands: 0,
         one_entry: false,
         memory: false,
+        refuses_second: false,
         bug: None,
     }
 }
@@ -175,6 +177,28 @@ fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away(
 }
 
 #[test]
+fn one_event_becomes_one_task_whatever_fails() {
+    let more = u8::from(long());
+    for on_unknown in POLICIES {
+        let setting = Setting { on_unknown, closings: 1, numbers: 2, ..one(TASK) };
+        let setting = Setting { faults: 2 + more, crashes: 1 + more, tries: 3 + more, ..setting };
+        holds(&format!("one task, {on_unknown:?}"), &setting);
+    }
+}
+
+/// Twilio is said to refuse a second interaction of one conversation. Nothing rests on it: each holds whether it does or not.
+#[test]
+fn tasks_of_one_customer_share_a_conversation_and_never_lose_it_to_each_other() {
+    for (first, refuses_second) in [(TASK, false), (TASK, true), (OPENED, false), (Action::Whatsapp, false)] {
+        let mut setting = Setting { refuses_second, ..two(first, TASK) };
+        if long() {
+            setting = Setting { faults: 2, ..setting };
+        }
+        holds(&format!("two of one customer, {first:?} and a task, a second one refused: {refuses_second}"), &setting);
+    }
+}
+
+#[test]
 fn two_events_of_two_customers_do_not_disturb_each_other() {
     for (first, second) in [(Action::Whatsapp, Action::Whatsapp), (Action::Whatsapp, OPENED)] {
         let mut setting = two(first, second);
@@ -213,6 +237,8 @@ fn an_effect_later_than_settle_is_the_window_that_is_left() {
         // A second webhook, or a conversation that nobody completes.
         (SILENT, Resend, false, true),
         (SILENT, Park, false, true),
+        (TASK, Resend, true, true),
+        (TASK, Park, false, true),
     ] {
         let setting = Setting { beyond: 1, on_unknown, ..one(action) };
         let name = format!("later than settle, {action:?}, {on_unknown:?}");
@@ -225,7 +251,7 @@ fn an_effect_later_than_settle_is_the_window_that_is_left() {
 fn what_people_decide_breaks_no_promise() {
     let more = u8::from(long());
     for on_unknown in POLICIES {
-        for action in [Action::Whatsapp, OPENED, SILENT] {
+        for action in [Action::Whatsapp, OPENED, SILENT, TASK] {
             let setting = Setting { on_unknown, hands: 2 + more, faults: 2, ..one(action) };
             holds(&format!("people, {action:?}, {on_unknown:?}"), &setting);
         }
@@ -252,7 +278,7 @@ fn only_an_event_that_may_have_been_sent_can_be_doubled_by_a_person() {
 #[test]
 fn a_journal_that_forgets_can_double_a_message() {
     for on_unknown in POLICIES {
-        for (action, doubled) in [(Action::Whatsapp, true), (OPENED, true), (SILENT, false)] {
+        for (action, doubled) in [(Action::Whatsapp, true), (OPENED, true), (SILENT, false), (TASK, true)] {
             let setting = Setting { memory: true, on_unknown, ..one(action) };
             let name = format!("memory, {action:?}, {on_unknown:?}");
             assert_eq!(search_for(World::doubled, &name, &setting).is_some(), doubled, "{name}");
@@ -267,6 +293,8 @@ fn every_seeded_bug_is_found() {
     let message = one(Action::Whatsapp);
     let conversation = Setting { faults: 1, ..one(OPENED) };
     let unrepeated = Setting { tries: 1, ..conversation.clone() };
+    let task = one(TASK);
+    let tasks = two(TASK, TASK);
     let messages = two(Action::Whatsapp, Action::Whatsapp);
     let decided = Setting { hands: 1, ..message.clone() };
     let repeated = Setting { hands: 1, tries: 2, faults: 1, ..one(SILENT) };
@@ -297,6 +325,8 @@ fn every_seeded_bug_is_found() {
         (Bug::ReuseHalfMade, &Setting { tries: 1, ..reused.clone() }),
         (Bug::TakeReusedAway, &reused),
         (Bug::ForgetReused, &reused),
+        (Bug::AskWithoutLooking, &task),
+        (Bug::ShareUnfinished, &tasks),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting.clone() });
         assert!(found.is_some(), "{bug:?} is not found");

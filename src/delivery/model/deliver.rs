@@ -13,7 +13,7 @@ use crate::{
         journal::{Attempt, Entry, Operation, Reply, State, Trace},
         outcome::{Final, Outcome, Reason},
         steps::{
-            Sent, conversation, leftover,
+            Sent, conversation, interaction, leftover,
             settling::{self, Looked, Settled, Settling},
             whatsapp,
         },
@@ -37,6 +37,7 @@ pub enum Work {
     Turn,
     Whatsapp(whatsapp::Progress, whatsapp::Step),
     Conversation(conversation::Progress, conversation::Step),
+    Interaction(interaction::Progress, interaction::Step),
     /// The event is given up.
     Leftover(leftover::Progress, leftover::Step),
     /// An attempt is looked for; what is found goes on in `then`.
@@ -58,6 +59,7 @@ pub enum Work {
 pub enum Then {
     Whatsapp(whatsapp::Progress),
     Conversation(conversation::Progress),
+    Interaction(interaction::Progress),
     Recovered,
 }
 
@@ -75,6 +77,9 @@ pub enum Weather {
     LostBefore,
     /// A list that is older than what was done.
     Stale,
+    /// The interaction is taken, and its channel fails: as may pass, or for good.
+    Fails,
+    FailsForGood,
 }
 
 /// How a pause of the shipped code shows on the model's clock.
@@ -87,8 +92,11 @@ impl Delivery {
         Self { work: Work::Turn, due: 0, attempts, asked: true }
     }
 
-    pub fn leftover(reason: Reason) -> Self {
-        let (progress, step) = leftover::Progress::begin(reason, TICK);
+    pub fn leftover(action: Action, reason: Reason) -> Self {
+        let (progress, step) = match action {
+            Action::Interaction => leftover::Progress::begin_with_task(reason, TICK),
+            Action::Whatsapp | Action::Conversation { .. } => leftover::Progress::begin(reason, TICK),
+        };
         Self { work: Work::Leftover(progress, step), due: 0, attempts: 0, asked: false }
     }
 
@@ -116,10 +124,11 @@ impl World {
             }
             Work::Settling { .. } => look = true,
             Work::Leftover(_, step) => match step {
-                leftover::Step::Find | leftover::Step::FindCompletion | leftover::Step::FindRemains { .. } => {
-                    look = true;
-                }
-                leftover::Step::TakeAway { .. } => call = true,
+                leftover::Step::FindTask
+                | leftover::Step::Find
+                | leftover::Step::FindCompletion
+                | leftover::Step::FindRemains { .. } => look = true,
+                leftover::Step::TakeAway { .. } | leftover::Step::Withdraw { .. } => call = true,
                 leftover::Step::Start | leftover::Step::End(_) => {}
             },
             Work::Whatsapp(_, step) => call = *step == whatsapp::Step::Post,
@@ -144,6 +153,32 @@ impl World {
                 | Step::TakeAway { .. } => call = true,
                 Step::Pace | Step::Start { .. } | Step::Settle | Step::End(_) => {}
             },
+            Work::Interaction(_, step) => {
+                use interaction::Step;
+                match step {
+                    Step::FindTask { .. }
+                    | Step::Find
+                    | Step::FindCustomer { .. }
+                    | Step::FindRemains { .. }
+                    | Step::Watch { .. } => look = true,
+                    Step::FindPlaces => {
+                        look = true;
+                        if self.faults > 0 && !self.twilio.conversations.is_empty() {
+                            weathers.push(Weather::Stale);
+                        }
+                    }
+                    Step::Ask { .. } => {
+                        call = true;
+                        if self.faults > 0 {
+                            weathers.extend([Weather::Fails, Weather::FailsForGood]);
+                        }
+                    }
+                    Step::Create { .. } | Step::Add { .. } | Step::Withdraw { .. } | Step::TakeAway { .. } => {
+                        call = true;
+                    }
+                    Step::Pace | Step::Start { .. } | Step::Settle | Step::End(_) => {}
+                }
+            }
         }
         if self.faults > 0 && look {
             weathers.push(Weather::Refused);
@@ -157,6 +192,12 @@ impl World {
                     | Work::Conversation(
                         _,
                         Step::Create { .. } | Step::Attach { .. } | Step::TakeAway { .. } | Step::RemoveWebhook { .. }
+                    )
+                    | Work::Interaction(
+                        _,
+                        interaction::Step::Create { .. }
+                            | interaction::Step::Withdraw { .. }
+                            | interaction::Step::TakeAway { .. }
                     )
             );
             if !never_its_fault && !self.twilio.carries_out(event, &delivery.work) {
@@ -204,6 +245,10 @@ impl World {
                 let step = self.conversation(setting, run, event, &mut progress, step, weather);
                 Work::Conversation(progress, step)
             }
+            Work::Interaction(mut progress, step) => {
+                let step = self.interaction(setting, run, event, &mut progress, step, weather);
+                Work::Interaction(progress, step)
+            }
             Work::Leftover(mut progress, step) => {
                 let step = self.leftover(setting, run, event, &mut progress, step, weather);
                 Work::Leftover(progress, step)
@@ -241,6 +286,7 @@ impl World {
     /// Steps that touch nothing outside of the delivery, and pauses.
     fn follow(&mut self, setting: &Setting, run: usize, event: usize, delivery: &mut Delivery) {
         use conversation::Step as ConversationStep;
+        use interaction::Step as InteractionStep;
         use whatsapp::Step as WhatsappStep;
         loop {
             let work = std::mem::replace(&mut delivery.work, Work::Turn);
@@ -260,8 +306,17 @@ impl World {
                     let attempt = self.started(setting, run, event);
                     self.settle(&mut delivery.due, attempt, self.now, Then::Conversation(progress))
                 }
+                Work::Interaction(progress, InteractionStep::Pace) => {
+                    let step = progress.paced(Ok(()));
+                    Work::Interaction(progress, step)
+                }
+                Work::Interaction(progress, InteractionStep::Settle) => {
+                    let attempt = self.started(setting, run, event);
+                    self.settle(&mut delivery.due, attempt, self.now, Then::Interaction(progress))
+                }
                 Work::Whatsapp(_, WhatsappStep::End(sent))
                 | Work::Conversation(_, ConversationStep::End(sent))
+                | Work::Interaction(_, InteractionStep::End(sent))
                 | Work::Leftover(_, leftover::Step::End(sent)) => Work::Record(match sent {
                     Sent::Final(outcome) => Outcome::Final(outcome),
                     Sent::NotNow(reason) => Outcome::Retry(reason),
@@ -276,6 +331,19 @@ impl World {
                         delivery.due = self.now + ticks(*after);
                     }
                     delivery.work = Work::Conversation(progress, step);
+                    return;
+                }
+                Work::Interaction(progress, step) => {
+                    if let InteractionStep::FindTask { after }
+                    | InteractionStep::Create { after }
+                    | InteractionStep::FindCustomer { after, .. }
+                    | InteractionStep::Watch { after, .. }
+                    | InteractionStep::TakeAway { after, .. }
+                    | InteractionStep::FindRemains { after, .. } = &step
+                    {
+                        delivery.due = self.now + ticks(*after);
+                    }
+                    delivery.work = Work::Interaction(progress, step);
                     return;
                 }
                 other => {
@@ -301,7 +369,7 @@ impl World {
     pub fn started(&self, setting: &Setting, run: usize, event: usize) -> Attempt {
         match &self.journal[event] {
             Some(Entry { state: State::Started { owner: by, attempt }, .. }) if *by == owner(run) => attempt.clone(),
-            _ => self.attempt(setting, event),
+            _ => self.attempt(setting, event, true),
         }
     }
 
@@ -342,6 +410,10 @@ fn begin(setting: &Setting, event: usize, attempts: u32) -> Work {
             let (progress, step) = conversation::Progress::begin(attempts, wish);
             Work::Conversation(progress, step)
         }
+        Action::Interaction => {
+            let (progress, step) = interaction::Progress::begin(attempts, TICK);
+            Work::Interaction(progress, step)
+        }
     }
 }
 
@@ -354,6 +426,10 @@ fn settled_then(then: Then, settled: Settled) -> Work {
         Then::Conversation(progress) => {
             let step = progress.settled(settled);
             Work::Conversation(progress, step)
+        }
+        Then::Interaction(progress) => {
+            let step = progress.settled(settled);
+            Work::Interaction(progress, step)
         }
         Then::Recovered => Work::Record(match settled {
             Settled::Present { sid } => Outcome::Final(Final::Sent { sid }),

@@ -51,6 +51,8 @@ struct Setting {
     one_entry: bool,
     /// The journal is in memory: it is empty after a start.
     memory: bool,
+    /// Twilio refuses a second interaction of a conversation, as it is said to.
+    refuses_second: bool,
     bug: Option<Bug>,
 }
 
@@ -65,6 +67,7 @@ struct EventOf {
 enum Action {
     Whatsapp,
     Conversation { opening: bool },
+    Interaction,
 }
 
 /// Defects that are put in on purpose, to see that they are found.
@@ -112,4 +115,8 @@ enum Bug {
     PassByUnended,
     /// An event that came to nothing holds back the others of its entry.
     HoldForNothing,
+    /// A task is asked for without a look for one.
+    AskWithoutLooking,
+    /// A task is put into the conversation of an event that has not ended.
+    ShareUnfinished,
 }

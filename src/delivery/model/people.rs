@@ -55,9 +55,7 @@ impl World {
         let waits = self.journal[event]
             .as_ref()
             .filter(|entry| entry.attempts > 0 && matches!(entry.state, State::Open { .. } | State::Claimed { .. }));
-        waits.is_some()
-            && matches!(setting.events[event].action, Action::Conversation { .. })
-            && setting.bug != Some(Bug::GiveUpAtOnce)
+        waits.is_some() && setting.events[event].action != Action::Whatsapp && setting.bug != Some(Bug::GiveUpAtOnce)
     }
 
     /// Only a running process can look for what was left.
@@ -73,6 +71,7 @@ impl World {
         let sid = match setting.events[event].action {
             Action::Whatsapp => message.map(|message| format!("SM{message}")),
             Action::Conversation { .. } => (self.twilio.messaged(event) > 0).then(String::new),
+            Action::Interaction => (self.twilio.tasks(event) > 0).then(String::new),
         };
         let outcome = match sid.filter(|_| parked) {
             Some(sid) => Final::Sent { sid },
@@ -92,7 +91,7 @@ impl World {
             entry.state = State::Final { outcome: Final::Rejected { reason: decided() } };
         } else if self.may_leave(setting, event) {
             if let Reply::Done { .. } = self.ask(hand, event, &Operation::Claim { give_up: GIVE_UP }) {
-                self.runs[hand].deliveries[event] = Some(Delivery::leftover(decided()));
+                self.runs[hand].deliveries[event] = Some(Delivery::leftover(setting.events[event].action, decided()));
             }
         } else {
             self.ask(hand, event, &operation);

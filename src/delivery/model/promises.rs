@@ -2,7 +2,7 @@
 
 use super::{
     Action, Setting,
-    twilio::State as ConversationState,
+    twilio::{Channel, Conversation, Interaction, State as ConversationState},
     world::{Happening, World},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
 impl World {
     /// The first promise that does not hold.
     pub fn broken_promise(&self, setting: &Setting) -> Option<&'static str> {
-        self.broken.or_else(|| self.doubled(setting)).or_else(|| {
+        self.broken.or_else(|| self.doubled(setting)).or_else(|| self.bereft()).or_else(|| {
             let mut next = Vec::new();
             self.happenings(setting, &mut next);
             if next.iter().all(Happening::is_from_outside) { self.unfinished(setting) } else { None }
@@ -34,19 +34,33 @@ impl World {
         let twice =
             (0..self.journal.len()).any(|event| self.twilio.messaged(event) > 1 + usize::from(self.reopened[event]));
         // Of an entry, too: whoever is messaged for one of its events is not for another.
-        let of_entry: usize = (0..self.journal.len()).map(|event| self.twilio.messaged(event)).sum();
+        let of_entry: usize =
+            (0..self.journal.len()).map(|event| self.twilio.messaged(event) + self.twilio.tasks(event)).sum();
         let reopened: u8 = self.reopened.iter().sum();
         if setting.one_entry && of_entry > 1 + usize::from(reopened) {
             return Some("a customer was messaged twice for one entry");
         }
         let in_twice = self.twilio.conversations.iter().any(|found| found.numbers.len() > 1);
+        let tasks =
+            (0..self.journal.len()).any(|event| self.twilio.tasks(event) > 1 + usize::from(self.reopened[event]));
         if twice {
             Some("a customer was messaged twice for one event")
+        } else if tasks {
+            Some("agents have two tasks of one event")
         } else if in_twice {
             Some("a customer is in one conversation by two numbers")
         } else {
             None
         }
+    }
+
+    /// Never a task of which the conversation is gone.
+    pub fn bereft(&self) -> Option<&'static str> {
+        let gone = |found: &Interaction| {
+            found.channel == Channel::Active
+                && self.twilio.conversations[found.conversation].state == ConversationState::Deleted
+        };
+        self.twilio.interactions.iter().any(gone).then_some("a conversation was taken away from under a task")
     }
 
     /// Nothing can happen any more: everything has come to an end, and the record is what Twilio has.
@@ -58,7 +72,9 @@ impl World {
             };
             let whole: Vec<_> = self.twilio.conversations.iter().filter(|found| found.event == event).collect();
             let there = whole.iter().filter(|found| found.state != ConversationState::Deleted);
-            let effects = match setting.events[event].action {
+            let action = setting.events[event].action;
+            let effects = match action {
+                Action::Interaction => self.twilio.tasks(event),
                 Action::Whatsapp | Action::Conversation { opening: true } => self.twilio.messaged(event),
                 Action::Conversation { opening: false } => there.clone().filter(|found| found.is_whole()).count(),
             };
@@ -79,10 +95,25 @@ impl World {
             if matches!(outcome, Final::Sent { .. }) && taken_away.any(|found| found.openings.contains(&event)) {
                 return Some("an event's message was taken away with its conversation");
             }
+            let failed = |found: &&Interaction| found.event == event && matches!(found.channel, Channel::Failed { .. });
+            // What was left of a parked event is for the person who decides.
+            let unknown = may_have_been_sent(entry);
+            if !unknown && self.twilio.interactions.iter().any(|found| failed(&found)) {
+                return Some("a task is left that no customer is behind");
+            }
+            let is_whole = |found: &Conversation| match action {
+                Action::Interaction => self.twilio.has_task(found),
+                Action::Whatsapp | Action::Conversation { .. } => found.is_whole(),
+            };
             for found in there {
-                // What was left of a parked event is for the person who decides.
-                let unknown = may_have_been_sent(entry);
-                if !found.is_whole() && found.state == ConversationState::Active {
+                if !unknown
+                    && !is_whole(found)
+                    && action == Action::Interaction
+                    && found.state == ConversationState::Active
+                {
+                    return Some("a conversation without task is left");
+                }
+                if !is_whole(found) && action != Action::Interaction && found.state == ConversationState::Active {
                     return Some("a conversation without flow or customer is left");
                 }
                 if found.webhooks > 1 {

@@ -1,15 +1,16 @@
 //! A Twilio in which what is asked for happens now, later or never, and whose answers are lost.
 
 use super::{Setting, Tick, deliver::Work};
-use crate::delivery::steps::conversation::Step;
+use crate::delivery::steps::{conversation::Step, interaction};
 
-/// What the account holds. Indices of messages and conversations are their SIDs.
+/// What the account holds. Indices of messages, conversations and interactions are their SIDs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Twilio {
     pub messages: Vec<Message>,
     pub conversations: Vec<Conversation>,
     /// Customers and numbers of ours that talk in somebody else's conversation.
     pub taken: Vec<(usize, usize)>,
+    pub interactions: Vec<Interaction>,
     /// Requests that were taken and have not had their effect yet.
     pub late: Vec<Late>,
 }
@@ -31,6 +32,29 @@ pub struct Conversation {
     pub openings: Vec<usize>,
 }
 
+/// An interaction and its task.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Interaction {
+    pub event: usize,
+    pub conversation: usize,
+    pub channel: Channel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    Active,
+    Over,
+    Failed { for_good: bool },
+    Withdrawn,
+}
+
+impl Interaction {
+    /// An agent has or had its task.
+    pub const fn counts(&self) -> bool {
+        matches!(self.channel, Channel::Active | Channel::Over)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     Active,
@@ -48,6 +72,8 @@ pub enum Effect {
     Add { conversation: usize, number: usize },
     Open { conversation: usize, event: usize },
     Delete { conversation: usize },
+    Ask { event: usize, conversation: usize },
+    Withdraw { interaction: usize },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +90,8 @@ pub enum Refusal {
     PairTaken,
     Closed,
     Gone,
+    Mapped,
+    NoCustomer,
 }
 
 impl Conversation {
@@ -81,16 +109,20 @@ impl Twilio {
 
     /// Whether the next step of a delivery asks again for what was done or will be: that is not also refused for good.
     pub fn carries_out(&self, event: usize, work: &Work) -> bool {
-        let adds = matches!(work, Work::Conversation(_, Step::Add { .. }));
+        let adds = matches!(
+            work,
+            Work::Conversation(_, Step::Add { .. }) | Work::Interaction(_, interaction::Step::Add { .. })
+        );
         let of_event = |conversation: usize| self.conversations[conversation].event == event;
         let late = self.late.iter().any(|late| match late.effect {
             Effect::Add { conversation, .. } => adds && of_event(conversation),
             Effect::Open { event: of, .. } => !adds && of == event,
             Effect::Message { event: of } => of == event,
+            Effect::Ask { event: of, .. } => !adds && of == event,
             _ => false,
         });
         let added = self.conversations.iter().any(|found| found.event == event && !found.numbers.is_empty());
-        late || if adds { added } else { self.messaged(event) > 0 }
+        late || if adds { added } else { self.messaged(event) + self.tasks(event) > 0 }
     }
 
     /// The active conversation in which this customer and number of ours talk.
@@ -107,6 +139,29 @@ impl Twilio {
         let openings = self.conversations.iter().flat_map(|found| &found.openings);
         self.messages.iter().filter(|message| message.event == event).count()
             + openings.filter(|of| **of == event).count()
+    }
+
+    /// Tasks that agents have or had for this event.
+    pub fn tasks(&self, event: usize) -> usize {
+        self.interactions.iter().filter(|found| found.event == event && found.counts()).count()
+    }
+
+    /// Whether it has a task of the event that it was made for.
+    pub fn has_task(&self, conversation: &Conversation) -> bool {
+        self.interactions.iter().any(|found| {
+            found.counts()
+                && found.event == conversation.event
+                && std::ptr::eq(&raw const self.conversations[found.conversation], conversation)
+        })
+    }
+
+    /// It is closed by its timer or an agent, who ends the tasks in it.
+    pub fn close(&mut self, conversation: usize) {
+        self.conversations[conversation].state = State::Closed;
+        let within = self.interactions.iter_mut().filter(|found| found.conversation == conversation);
+        for active in within.filter(|found| found.channel == Channel::Active) {
+            active.channel = Channel::Over;
+        }
     }
 
     /// Gives the index of what was made or changed.
@@ -159,6 +214,22 @@ impl Twilio {
             Effect::Delete { conversation } => {
                 self.conversations[conversation].state = State::Deleted;
                 Ok(conversation)
+            }
+            Effect::Ask { event, conversation } => {
+                if self.active(conversation)?.numbers.is_empty() {
+                    return Err(Refusal::NoCustomer);
+                }
+                let taken =
+                    |found: &Interaction| found.conversation == conversation && found.channel == Channel::Active;
+                if setting.refuses_second && self.interactions.iter().any(taken) {
+                    return Err(Refusal::Mapped);
+                }
+                self.interactions.push(Interaction { event, conversation, channel: Channel::Active });
+                Ok(self.interactions.len() - 1)
+            }
+            Effect::Withdraw { interaction } => {
+                self.interactions[interaction].channel = Channel::Withdrawn;
+                Ok(interaction)
             }
         }
     }

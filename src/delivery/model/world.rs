@@ -221,7 +221,7 @@ impl World {
             }
             Happening::Close { conversation } => {
                 self.closings -= 1;
-                self.twilio.conversations[conversation].state = ConversationState::Closed;
+                self.twilio.close(conversation);
             }
             Happening::Take { customer, number } => {
                 self.takings -= 1;
@@ -350,10 +350,12 @@ impl World {
     /// As `Engine::sweep`: what may have left a conversation half-made is claimed and seen to first.
     fn sweep(&mut self, setting: &Setting, run: usize, event: usize) {
         let Some(entry) = self.journal[event].clone() else { return };
-        let may_have_left = matches!(setting.events[event].action, super::Action::Conversation { .. });
+        let action = setting.events[event].action;
+        let may_have_left = action != super::Action::Whatsapp;
         if entry.attempts > 0 && may_have_left && setting.bug != Some(Bug::LeaveHalfMade) {
             if let Reply::Done { .. } = self.ask(run, event, &Operation::Claim { give_up: GIVE_UP }) {
-                self.runs[run].deliveries[event] = Some(Delivery::leftover(machine::why_given_up(&entry.state)));
+                self.runs[run].deliveries[event] =
+                    Some(Delivery::leftover(action, machine::why_given_up(&entry.state)));
             }
         } else {
             self.ask(run, event, &Operation::GiveUp { remember: REMEMBER });
@@ -385,8 +387,9 @@ impl World {
         })
     }
 
-    pub fn attempt(&self, setting: &Setting, event: usize) -> Attempt {
-        Attempt { at: self.millis(), settle: TICK, on_unknown: setting.on_unknown, trace: trace(setting, event) }
+    /// `asks`: it is for the task itself.
+    pub fn attempt(&self, setting: &Setting, event: usize, asks: bool) -> Attempt {
+        Attempt { at: self.millis(), settle: TICK, on_unknown: setting.on_unknown, trace: trace(setting, event, asks) }
     }
 }
 
@@ -395,7 +398,7 @@ fn is_for_nothing(entry: &Entry) -> bool {
 }
 
 /// By what an attempt of this event is known.
-fn trace(setting: &Setting, event: usize) -> Trace {
+fn trace(setting: &Setting, event: usize, asks: bool) -> Trace {
     match setting.events[event].action {
         super::Action::Whatsapp => Trace::Message {
             to: customer(setting.events[event].customer),
@@ -404,6 +407,11 @@ fn trace(setting: &Setting, event: usize) -> Trace {
         super::Action::Conversation { opening } => {
             Trace::Conversation { unique_name: unique_name(event), event: event.to_string(), opening }
         }
+        super::Action::Interaction => Trace::Interaction {
+            unique_name: unique_name(event),
+            workspace: format!("WS{}", "0".repeat(32)).parse().unwrap(),
+            asked: asks,
+        },
     }
 }
 
@@ -431,7 +439,11 @@ impl Delivery {
     pub fn due(&self) -> Tick {
         match &self.work {
             Work::Turn | Work::Recovery { .. } | Work::Record(_) => 0,
-            Work::Whatsapp(..) | Work::Conversation(..) | Work::Leftover(..) | Work::Settling { .. } => self.due,
+            Work::Whatsapp(..)
+            | Work::Conversation(..)
+            | Work::Interaction(..)
+            | Work::Leftover(..)
+            | Work::Settling { .. } => self.due,
         }
     }
 }

@@ -46,6 +46,8 @@ impl Engine {
                 let Some(opening) = &conversation.opening else { return };
                 (&opening.content, true, look::END)
             }
+            // Nothing is sent to the customer.
+            Delivery::Interaction(_) => return,
         };
         let subject = route.destination.outcomes.as_ref().and_then(|_| Subject::of(event));
         let expected =

@@ -1,14 +1,28 @@
 //! The steps of giving up an event that may have left a conversation half-made: what is complete was sent after all, the rest is
-//! taken away.
+//! taken away. Where the event was to become a task, that is looked for first.
 
 use std::time::Duration;
 
-use super::{Answer, Sent, conversation::Found};
-use crate::{api::reasons::event as reason, delivery::outcome::Reason, twilio::sid::ConversationSid};
+use super::{
+    Answer, Sent,
+    conversation::Found,
+    interaction::{Channel, Task},
+};
+use crate::{
+    api::reasons::event as reason,
+    delivery::outcome::Reason,
+    twilio::sid::{ConversationSid, InteractionSid},
+};
 
 /// What to do next; each is answered by the method that it names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Step {
+    /// Look for the event's task: `task_found`.
+    FindTask,
+    /// End a task whose channel has failed: `withdrawn`.
+    Withdraw {
+        interaction: InteractionSid,
+    },
     /// Look for the conversation of the event's unique name: `found`.
     Find,
     /// Look whether the event's last step is done: `completion_found`.
@@ -34,11 +48,44 @@ pub struct Progress {
     /// How long a removal whose answer was lost may take to show.
     settle: Duration,
     conversation: Option<Found>,
+    /// The interaction whose channel has failed.
+    failed: Option<InteractionSid>,
+    /// The event was to become a task, and has none.
+    no_task: bool,
 }
 
 impl Progress {
     pub const fn begin(reason: Reason, settle: Duration) -> (Self, Step) {
-        (Self { reason, settle, conversation: None }, Step::Find)
+        (Self { reason, settle, conversation: None, failed: None, no_task: false }, Step::Find)
+    }
+
+    /// Of an event that was to become a task.
+    pub const fn begin_with_task(reason: Reason, settle: Duration) -> (Self, Step) {
+        (Self { reason, settle, conversation: None, failed: None, no_task: false }, Step::FindTask)
+    }
+
+    pub fn task_found(&mut self, answer: Answer<Option<Task>>) -> Step {
+        self.no_task = true;
+        match answer.or_put_off() {
+            Ok(None | Some(Task { channel: Channel::Withdrawn, .. })) => Step::Find,
+            Ok(Some(Task { channel: Channel::Failed(_), interaction })) => {
+                self.failed = Some(interaction);
+                Step::Start
+            }
+            // Set up or not, it is there.
+            Ok(Some(Task { channel: Channel::Active | Channel::Over | Channel::Setup, interaction })) => {
+                Step::End(Sent::sid(&interaction))
+            }
+            Err(sent) => Step::End(sent),
+        }
+    }
+
+    pub fn withdrawn(&mut self, answer: Answer<()>) -> Step {
+        self.failed = None;
+        match answer.or_put_off() {
+            Ok(()) => Step::Find,
+            Err(sent) => Step::End(sent),
+        }
     }
 
     fn given_up(&self) -> Step {
@@ -48,9 +95,10 @@ impl Progress {
     pub fn found(&mut self, answer: Answer<Option<Found>>) -> Step {
         match answer.or_put_off() {
             Ok(None) => self.given_up(),
+            Ok(Some(Found { closed: true, .. })) if self.no_task => self.given_up(),
             Ok(found) => {
                 self.conversation = found;
-                Step::FindCompletion
+                if self.no_task { Step::Start } else { Step::FindCompletion }
             }
             Err(sent) => Step::End(sent),
         }
@@ -66,6 +114,9 @@ impl Progress {
     }
 
     pub fn started(&self) -> Step {
+        if let Some(interaction) = &self.failed {
+            return Step::Withdraw { interaction: interaction.clone() };
+        }
         self.conversation.as_ref().map_or(Step::Find, |found| Step::TakeAway { sid: found.sid.clone() })
     }
 

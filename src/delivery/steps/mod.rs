@@ -2,13 +2,15 @@
 //!
 //! An action has a `Progress` and a `Step`. `Progress::begin` gives the first step; whoever performs a step tells what came of
 //! it by the method of that name and gets the next, until `Step::End`. The async part of an action (`delivery::whatsapp`,
-//! `delivery::conversation`) does nothing else, and `delivery::model` performs the same steps in a world of its own.
+//! `delivery::conversation`, `delivery::interaction`) does nothing else, and `delivery::model` performs the same steps in a world of its own.
 //!
 //! What always holds: a step that has an effect comes after `Start`; after a lost answer comes a look, unless repeating the
 //! step cannot double it.
 
 pub mod conversation;
+pub mod interaction;
 pub mod leftover;
+pub mod places;
 pub mod settling;
 pub mod whatsapp;
 

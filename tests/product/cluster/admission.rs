@@ -10,7 +10,7 @@ use engage_operator::api::{
 use serde_json::{Value, json};
 
 use super::world::Cluster;
-use crate::harness::{by_name, conversation, destination, flow, merge, sid, whatsapp};
+use crate::harness::{by_name, conversation, destination, flow, interaction, merge, sid, whatsapp};
 
 /// Something that a rule refuses, and the same mended.
 struct Case {
@@ -43,7 +43,7 @@ fn sf(field: &'static str, message: &'static str, wrong: &Value, right: &Value) 
 
 /// At least one case for each rule in `crds/`. A rule without one fails [`every_rule_has_a_case`].
 fn cases() -> Vec<Case> {
-    let one_thing = "a destination does exactly one thing: set either whatsapp or conversation";
+    let one_thing = "a destination does exactly one thing: set one of whatsapp, conversation and interaction";
     let template = "contentSid is HX followed by 32 hexadecimal digits";
     let placeholders = "a template has at most 100 placeholders";
     let once = "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)";
@@ -218,6 +218,70 @@ fn cases() -> Vec<Case> {
             &json!({"phone": {"defaultRegion": "B"}}),
             &json!({"phone": {"defaultRegion": "US"}}),
         ),
+        ed("spec", one_thing, &interaction(), &whatsapp(), &none),
+        ed(
+            "spec.interaction.timeout",
+            timeout,
+            &interaction(),
+            &json!({"interaction": {"timeout": 599}}),
+            &json!({"interaction": {"timeout": 0}}),
+        ),
+        ed(
+            "spec.interaction.twilioNumber",
+            number,
+            &interaction(),
+            &json!({"interaction": {"twilioNumber": ["011900000002"]}}),
+            &json!({"interaction": {"twilioNumber": ["whatsapp:+5511900000002"]}}),
+        ),
+        ed(
+            "spec.interaction.attributes",
+            "a task has at most 100 attributes",
+            &interaction(),
+            &json!({"interaction": {"attributes": variables(101)}}),
+            &json!({"interaction": {"attributes": variables(99)}}),
+        ),
+        ed(
+            "spec.interaction.workspace",
+            "name the workspace once: set either friendlyName or sid (WS…)",
+            &interaction(),
+            &json!({"interaction": {"workspace": {"friendlyName": "w", "sid": sid("WS", 1)}}}),
+            &json!({"interaction": {"workspace": {"friendlyName": "w"}}}),
+        ),
+        ed(
+            "spec.interaction.workspace.sid",
+            "sid is WS followed by 32 hexadecimal digits",
+            &interaction(),
+            &json!({"interaction": {"workspace": {"sid": "WS1"}}}),
+            &json!({"interaction": {"workspace": {"sid": sid("WS", 1)}}}),
+        ),
+        ed(
+            "spec.interaction.workflow",
+            "name the workflow once: set either friendlyName or sid (WW…)",
+            &interaction(),
+            &json!({"interaction": {"workflow": {"sid": sid("WW", 1)}}}),
+            &none,
+        ),
+        ed(
+            "spec.interaction.workflow.sid",
+            "sid is WW followed by 32 hexadecimal digits",
+            &tasks_by_sid(),
+            &json!({"interaction": {"workflow": {"sid": sid("WS", 1)}}}),
+            &none,
+        ),
+        ed(
+            "spec.interaction.taskChannel",
+            "name the task channel once: set either uniqueName or sid (TC…)",
+            &interaction(),
+            &json!({"interaction": {"taskChannel": {"sid": sid("TC", 1)}}}),
+            &none,
+        ),
+        ed(
+            "spec.interaction.taskChannel.sid",
+            "sid is TC followed by 32 hexadecimal digits",
+            &tasks_by_sid(),
+            &json!({"interaction": {"taskChannel": {"sid": "chat"}}}),
+            &none,
+        ),
         sf("spec", one_definition, &from_config_map, &none),
         sf("spec", one_definition, &json!({"definition": null}), &{
             let mut moved = from_config_map.clone();
@@ -237,6 +301,14 @@ fn cases() -> Vec<Case> {
             &reference(json!({"taskChannel": {"uniqueName": "b"}})),
         ),
     ]
+}
+
+/// A task whose place is named by SIDs.
+pub fn tasks_by_sid() -> Value {
+    let mut action = interaction();
+    action["interaction"]["workflow"] = json!({"sid": sid("WW", 1)});
+    action["interaction"]["taskChannel"] = json!({"sid": sid("TC", 1)});
+    action
 }
 
 /// What is wrong with an object where there is no API server.

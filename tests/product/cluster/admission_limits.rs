@@ -7,10 +7,10 @@ use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use super::{
-    admission::{admit_offline, schemas},
+    admission::{admit_offline, schemas, tasks_by_sid},
     world::Cluster,
 };
-use crate::harness::{by_name, conversation, destination, flow, merge, whatsapp};
+use crate::harness::{by_name, conversation, destination, flow, interaction, merge, whatsapp};
 
 /// Objects that between them have every field of both specs.
 fn full() -> Vec<Value> {
@@ -56,6 +56,8 @@ fn full() -> Vec<Value> {
         with_action(by_name(whatsapp(), &content), json!({})),
         with_action(by_name(conversation(), &content), json!({})),
         with_action(by_sid, json!({"conversation": {"flowSid": crate::harness::sid("FW", 1)}})),
+        with_action(interaction(), json!({"interaction": {"workspace": {"friendlyName": "w"}}})),
+        with_action(tasks_by_sid(), json!({"interaction": {"workspace": {"sid": crate::harness::sid("WS", 1)}}})),
         flow,
         from_config_map,
     ]

@@ -39,6 +39,7 @@ async fn every_field_is_explained() {
         ("explain-engagedestination-spec", &["ed.spec"]),
         ("explain-engagedestination-whatsapp", &["ed.spec.whatsapp"]),
         ("explain-engagedestination-conversation", &["ed.spec.conversation"]),
+        ("explain-engagedestination-interaction", &["ed.spec.interaction"]),
         ("explain-engagedestination-delivery", &["ed.spec.delivery"]),
         ("explain-engagedestination-status", &["ed.status"]),
         ("explain-studioflow-spec", &["sf.spec"]),

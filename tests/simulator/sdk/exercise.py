@@ -233,6 +233,10 @@ def taskrouter_and_flex(client, _):
     made = client.flex_api.v1.interaction.create(channel=channel, routing={"properties": properties})
     channels = client.flex_api.v1.interaction(made.sid).channels
     until(lambda: channels.list()[0].status == "active", "the interaction channel was active")
+    listed = workspace.tasks.list(evaluate_task_attributes='from == "x"')
+    expect([task.attributes for task in listed], [None])
+    task = workspace.tasks(listed[0].sid).fetch()
+    expect(json.loads(task.attributes)["flexInteractionSid"], made.sid)
 
 
 def authentication(base):

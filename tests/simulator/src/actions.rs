@@ -88,6 +88,16 @@ pub fn set_sender_status(world: &World, number: &str, status: &str) -> bool {
     })
 }
 
+/// Lets the channels of the next interactions fail, each with a code.
+pub fn fail_interactions(world: &World, codes: &[u32]) {
+    lock(&world.flex).failing = codes.iter().copied().collect();
+}
+
+/// Gives the account's conversations another default service than Flex's, or back.
+pub fn set_default_service(world: &World, service_sid: &str) {
+    world.change_account(|account| service_sid.clone_into(&mut account.seed.conversations.service_sid));
+}
+
 /// Adds or replaces a profile.
 pub fn put_profile(world: &World, space: &str, key: &str, profile: Profile) {
     write(&world.profiles).put(space, key, profile);

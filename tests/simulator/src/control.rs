@@ -154,6 +154,14 @@ fn act(world: &Arc<World>, method: &str, pieces: &[&str], query: &str, body: &By
             let SenderBody { status } = read(body)?;
             found(actions::set_sender_status(world, number, &status), "sender")
         }
+        ("PUT", ["failing-interactions"]) => {
+            actions::fail_interactions(world, &read::<Vec<u32>>(body)?);
+            Ok(done())
+        }
+        ("PUT", ["default-service", sid]) => {
+            actions::set_default_service(world, sid);
+            Ok(done())
+        }
         ("POST", ["flows", sid, "edit"]) => {
             let EditBody { definition, status } = read(body)?;
             let revision = actions::edit_flow(world, sid, definition, &status);

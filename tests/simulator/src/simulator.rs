@@ -147,6 +147,16 @@ impl Simulator {
         actions::set_sender_status(&self.world, number, status)
     }
 
+    /// Lets the channels of the next interactions fail, each with a code, whatever their participants.
+    pub fn fail_interactions(&self, codes: &[u32]) {
+        actions::fail_interactions(&self.world, codes);
+    }
+
+    /// Sets the default conversation service of the account, `IS…`.
+    pub fn set_default_service(&self, service_sid: &str) {
+        actions::set_default_service(&self.world, service_sid);
+    }
+
     /// A Console edit: a new revision (`status` is `draft` or `published`) with its own author and no commit message.
     /// Without a definition the newest one is saved again. Returns the revision's number; `None`: no such flow.
     pub fn edit_flow(&self, flow_sid: &str, definition: Option<Value>, status: &str) -> Option<usize> {

@@ -1,6 +1,7 @@
 //! Flex (twilio.md 7.1, 7.2): its configuration, interactions with their channel, and the tasks they make. A channel is
 //! in `setup` at first and then `active` or `failed`: acceptance says nothing about the outcome.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -22,6 +23,8 @@ pub struct Flex {
     pub interactions: Vec<Interaction>,
     /// Oldest first.
     pub tasks: Vec<Task>,
+    /// Codes with which the channels of the next interactions fail.
+    pub failing: VecDeque<u32>,
 }
 
 /// An interaction with its one channel.
@@ -66,6 +69,10 @@ pub struct Task {
     pub queue_sid: Option<String>,
     /// Attributes, those of the interaction included.
     pub attributes: Value,
+    /// 0 unless it was given.
+    pub priority: i64,
+    /// Seconds that it may wait.
+    pub timeout: i64,
     /// `pending`, …
     pub assignment_status: &'static str,
     /// The interaction that made it.
@@ -115,6 +122,8 @@ pub fn enqueue(world: &Arc<World>, handover: &Handover) -> Result<(), String> {
         task_channel_unique_name: channel.unique_name.clone(),
         queue_sid: workspace.task_queues.first().map(|queue| queue.sid.clone()),
         attributes: handover.attributes.clone(),
+        priority: None,
+        timeout: None,
         origin: "studio",
     };
     open(world, request);
@@ -157,6 +166,8 @@ pub fn open(world: &World, request: Request) -> (Interaction, Task) {
         task_channel_unique_name: request.task_channel_unique_name,
         queue_sid: request.queue_sid,
         attributes,
+        priority: request.priority.unwrap_or(0),
+        timeout: request.timeout.unwrap_or(86_400),
         assignment_status: "pending",
         interaction_sid: interaction.sid.clone(),
         created_ms: now,
@@ -231,6 +242,10 @@ pub fn update_channel(world: &Arc<World>, call: &Call) -> Result<Answer, Failure
     let interaction = flex.interactions.iter_mut().find(|one| one.sid == sid).ok_or_else(|| call.not_found())?;
     interaction.ended = Some(status.to_owned());
     let changed = interaction.clone();
+    let routing = call.param("Routing").and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    if let Some(task) = flex.tasks.iter_mut().find(|task| task.sid == changed.task_sid) {
+        task.assignment_status = if routing["status"] == "closed" { "completed" } else { "wrapping" };
+    }
     drop(flex);
     if let (Some(conversation), "closed") = (&changed.conversation_sid, status) {
         lock(&world.conversations).set_state(conversation, State::Closed);

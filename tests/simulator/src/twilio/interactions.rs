@@ -37,6 +37,10 @@ pub struct Request {
     pub queue_sid: Option<String>,
     /// Task attributes as given.
     pub attributes: Value,
+    /// The task's priority, if one was given.
+    pub priority: Option<i64>,
+    /// The task's time to live in seconds, if one was given.
+    pub timeout: Option<i64>,
     /// `rest` or `studio`.
     pub origin: &'static str,
 }
@@ -139,18 +143,29 @@ fn connect(world: &World, channel: &Value, routing: &Value, task: Route) -> Resu
         ("agent" | "api", _, _) => return Err(Failure::bad(45355, "There are no participants")),
         _ => return Err(invalid("Channel.initiated_by is unknown")),
     };
+    let number = |key: &str| match routing.get(key) {
+        None => Ok(None),
+        Some(given) => match given.as_i64().filter(|number| *number >= 0) {
+            Some(number) => Ok(Some(number)),
+            None => Err(invalid(format!("{key} is not a whole number"))),
+        },
+    };
+    let (priority, timeout) = (number("priority")?, number("timeout")?);
+    let error_code = lock(&world.flex).failing.pop_front().or(reached.error_code);
     Ok(Request {
         channel_type: channel_type.to_owned(),
         initiated_by: initiated_by.to_owned(),
         conversation_sid: Some(reached.conversation_sid),
         customer_address: reached.customer_address,
-        error_code: reached.error_code,
+        error_code,
         workspace_sid: task.workspace_sid,
         workflow_sid: task.workflow_sid,
         task_channel_sid: task.task_channel_sid,
         task_channel_unique_name: task.task_channel_unique_name,
         queue_sid: task.queue_sid,
         attributes: routing.get("attributes").filter(|given| given.is_object()).cloned().unwrap_or(json!({})),
+        priority,
+        timeout,
         origin: "rest",
     })
 }

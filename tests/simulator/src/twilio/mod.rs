@@ -12,6 +12,7 @@ pub mod paging;
 pub mod signature;
 pub mod studio;
 pub mod taskrouter;
+pub mod tasks;
 pub mod templates;
 pub mod xml;
 
@@ -98,6 +99,8 @@ pub fn handler(operation: &str) -> Option<Handler> {
         "workflows.fetch" => taskrouter::workflow,
         "task_channels.list" => taskrouter::channels,
         "task_channels.fetch" => taskrouter::channel,
+        "tasks.list" => tasks::list,
+        "tasks.fetch" => tasks::fetch,
         "task_queues.list" => taskrouter::queues,
         "task_queues.fetch" => taskrouter::queue,
         "profiles.traits" => profiles::traits,

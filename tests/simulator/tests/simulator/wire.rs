@@ -154,6 +154,46 @@ async fn an_interaction_is_accepted_first_and_active_or_failed_later() {
 }
 
 #[tokio::test]
+async fn a_task_is_found_by_an_attribute_and_ended_by_its_channel() {
+    let client = start().await;
+    let conversation = client.conversation("c", None).await;
+    let routing = json!({"properties": {"workspace_sid": "WS00000000000000000000000000000001", "workflow_sid": "WW00000000000000000000000000000001", "task_channel_unique_name": "chat", "attributes": {"mark": "m-1"}, "priority": 3, "timeout": 60}}).to_string();
+    let channel =
+        json!({"type": "whatsapp", "initiated_by": "customer", "properties": {"media_channel_sid": conversation}});
+    let form = [("Channel", channel.to_string()), ("Routing", routing)];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    client.sim.fail_interactions(&[45352]);
+    let made = client.post("flex-api", "/v1/Interactions", &form).await;
+    client.sim.advance_clock(1);
+    let tasks = "/v1/Workspaces/WS00000000000000000000000000000001/Tasks";
+    let by = |expression: &str| {
+        format!("{tasks}?EvaluateTaskAttributes={}", expression.replace('"', "%22").replace(' ', "%20"))
+    };
+    let listed = client.get("taskrouter", &by("mark == \"m-1\"")).await;
+    let row = listed.body["tasks"][0].clone();
+    assert!(row["attributes"].is_null() && listed.body["tasks"].as_array().unwrap().len() == 1, "{row}");
+    assert_eq!(
+        (&row["priority"], &row["timeout"], &row["assignment_status"]),
+        (&json!(3), &json!(60), &json!("pending"))
+    );
+    assert!(client.get("taskrouter", &by("mark == 'm-2'")).await.body["tasks"].as_array().unwrap().is_empty());
+    assert_eq!(client.get("taskrouter", &by("mark HAS 'm-1'")).await.code(), (400, 20001));
+    let path = format!("{tasks}/{}", row["sid"].as_str().unwrap());
+    let task = client.get("taskrouter", &path).await;
+    let attributes: Value = serde_json::from_str(&task.text("attributes")).unwrap();
+    assert_eq!(attributes["flexInteractionSid"], json!(made.text("sid")));
+    let channels = format!("/v1/Interactions/{}/Channels", made.text("sid"));
+    let shown = client.get("flex-api", &channels).await.body["channels"][0].clone();
+    assert_eq!((&shown["status"], &shown["error_code"]), (&json!("failed"), &json!(45352)));
+    let channel = format!("{channels}/{}", shown["sid"].as_str().unwrap());
+    assert_eq!(client.post("flex-api", &channel, &[("Status", "inactive")]).await.code(), (400, 45004));
+    let ended = [("Status", "inactive"), ("Routing", "{\"status\":\"closed\"}")];
+    assert_eq!(client.post("flex-api", &channel, &ended).await.text("status"), "inactive");
+    assert_eq!(client.get("taskrouter", &path).await.text("assignment_status"), "completed");
+    assert_eq!(client.get("conversations", "/v1/Conversations/c").await.text("state"), "active");
+}
+
+#[tokio::test]
 async fn the_control_api_does_what_the_rust_methods_do() {
     let client = start().await;
     let control = |path: &str| format!("{}/_sim/{path}", client.sim.base_url());
