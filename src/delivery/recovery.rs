@@ -117,14 +117,15 @@ impl Engine {
         }
     }
 
-    /// Gives up an event that may have left something half-made, which is taken away first. Gives what became of it; nothing where
-    /// it cannot be now.
+    /// Gives up an event that may have left something half-made, which is taken away first: after `pause`, within which what was
+    /// asked for last shows. Gives what became of it; nothing where it cannot be now.
     pub(super) async fn give_up_leftover(
         self: &Arc<Self>,
         route: &Arc<Route>,
         key: Key,
         why: Reason,
         left: Trace,
+        pause: Duration,
     ) -> Result<Option<Outcome>, JournalError> {
         let limits = route.destination.limits;
         let credentials = match self.credentials(route).await {
@@ -136,6 +137,7 @@ impl Engine {
         };
         let claimed = Ticket::claim(&self.journal, key, limits.max_age, limits.dedupe_window).await?;
         let Claimed::Granted(ticket) = claimed else { return Ok(None) };
+        tokio::time::sleep(pause).await;
         let attempt = Attempt {
             at: super::journal::now(),
             settle: limits.settle,
@@ -176,7 +178,8 @@ impl Engine {
                 match leftover_of(route, &key) {
                     Leftover::None => {}
                     Leftover::Of(left) => {
-                        self.give_up_leftover(route, key, why_given_up(&entry.state), left).await?;
+                        // Nothing was asked for since hours.
+                        self.give_up_leftover(route, key, why_given_up(&entry.state), left, Duration::ZERO).await?;
                         continue;
                     }
                     Leftover::NotKnownYet => continue,

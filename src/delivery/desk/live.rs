@@ -47,7 +47,9 @@ impl Engine {
             Some((_, Leftover::None)) | None => None,
         };
         let shown = if let (Some((route, left)), Final::Rejected { reason }) = (left, &decision.outcome) {
-            let outcome = self.give_up_leftover(route, decision.key.clone(), reason.clone(), left).await?;
+            let outcome = self
+                .give_up_leftover(route, decision.key.clone(), reason.clone(), left, route.destination.limits.settle)
+                .await?;
             if let None | Some(Outcome::Retry(_)) = &outcome {
                 let why = outcome.as_ref().and_then(Outcome::reason).map(|reason| reason.detail.as_str());
                 let why = why.unwrap_or("somebody works on it, or a Secret is not there");

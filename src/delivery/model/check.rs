@@ -321,6 +321,7 @@ fn every_seeded_bug_is_found() {
         (Bug::ResolveInFlight, &decided),
         (Bug::GiveUpAtOnce, &given_up),
         (Bug::GiveBackRemoval, &repeated),
+        (Bug::GiveUpUnsettled, &Setting { hands: 1, ..one(OPENED) }),
         (Bug::ReopenPastEntry, &decided_entry),
         (Bug::ReuseHalfMade, &Setting { tries: 1, ..reused.clone() }),
         (Bug::TakeReusedAway, &reused),

@@ -107,6 +107,8 @@ enum Bug {
     GiveUpAtOnce,
     /// An event is given back while what was asked to be removed may still be.
     GiveBackRemoval,
+    /// A person gives an event up before what was asked for last can have shown.
+    GiveUpUnsettled,
     /// What a person has reopened does not ask whether another event of its entry was acted on since.
     ReopenPastEntry,
     /// Nobody asks whether another event of the same entry is under way.

@@ -91,7 +91,9 @@ impl World {
             entry.state = State::Final { outcome: Final::Rejected { reason: decided() } };
         } else if self.may_leave(setting, event) {
             if let Reply::Done { .. } = self.ask(hand, event, &Operation::Claim { give_up: GIVE_UP }) {
-                self.runs[hand].deliveries[event] = Some(Delivery::leftover(setting.events[event].action, decided()));
+                let leftover = Delivery::leftover(setting.events[event].action, decided());
+                let due = if setting.bug == Some(Bug::GiveUpUnsettled) { 0 } else { self.now + 1 };
+                self.runs[hand].deliveries[event] = Some(Delivery { due, ..leftover });
             }
         } else {
             self.ask(hand, event, &operation);
