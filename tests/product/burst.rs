@@ -31,13 +31,15 @@ struct Burst {
     rate: usize,
     /// New events a second, half of them one by one, half in batches. Segment repeats what is refused beside that.
     offered: usize,
+    /// Milliseconds within which all but one in a hundred refusals of a single event are answered.
+    refused_within: u64,
 }
 
 /// `ENGAGE_BURST` says how many seconds, of what the optimised program is meant to bear; without it, a short one.
 fn burst() -> Burst {
     match std::env::var("ENGAGE_BURST").ok().and_then(|seconds| seconds.parse().ok()) {
-        Some(seconds) => Burst { length: Duration::from_secs(seconds), rate: 20, offered: 200 },
-        None => Burst { length: Duration::from_secs(15), rate: 10, offered: 100 },
+        Some(seconds) => Burst { length: Duration::from_secs(seconds), rate: 20, offered: 200, refused_within: 1_000 },
+        None => Burst { length: Duration::from_secs(15), rate: 10, offered: 100, refused_within: 4_000 },
     }
 }
 
@@ -81,7 +83,7 @@ fn megabytes(bytes: usize) -> f64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_nor_lost() {
-    let Burst { length, rate, offered } = burst();
+    let Burst { length, rate, offered, refused_within } = burst();
     let seconds = usize::try_from(length.as_secs()).unwrap();
     let names = ["single", "batched"];
     let options = Options { log_capacity: 400_000, ..Options::default() };
@@ -150,7 +152,7 @@ async fn ten_times_more_than_may_leave_is_refused_quickly_and_neither_piled_up_n
     );
     assert!(most_within(1_000, &arrived) <= most(rate), "{arrived:?}");
     assert!(arrived.len() >= seconds * rate / 2, "{} left", arrived.len());
-    assert!(share(&refusals, 99) <= 2_000, "{} ms", share(&refusals, 99));
+    assert!(share(&refusals, 99) <= refused_within, "{} ms", share(&refusals, 99));
     assert!(peak(&memory) <= MOST_MEMORY, "{memory:?}");
     assert!(last <= middle + middle / 10 + 4 * 1024 * 1024, "memory grows: {memory:?}");
     let missing: Vec<&Delivery> =
