@@ -142,10 +142,7 @@ fn attempted(attempt: &Attempt) -> Attempted {
             messaging_service: Some(messaging_service.to_string()),
             conversation: None,
         },
-        Trace::Conversation { unique_name, .. } => {
-            Attempted { at, to: None, messaging_service: None, conversation: Some(unique_name.clone()) }
-        }
-        Trace::Interaction { unique_name, .. } => {
+        Trace::Conversation { unique_name, .. } | Trace::Interaction { unique_name, .. } => {
             Attempted { at, to: None, messaging_service: None, conversation: Some(unique_name.clone()) }
         }
         Trace::Reused { conversation, .. } => {
