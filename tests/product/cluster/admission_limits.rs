@@ -17,7 +17,8 @@ fn full() -> Vec<Value> {
     let common = json!({
         "suspend": true, "verification": "Warn", "resyncInterval": "1h", "when": "true", "consent": {"trait": "opt_in"},
         "phone": {"trait": "phone", "defaultRegion": "BR"},
-        "delivery": {"rate": 1, "maxAge": "1h", "dedupeWindow": "1d", "settle": "9s", "onUnknownOutcome": "Park"},
+        "delivery": {"rate": 1, "maxAge": "1h", "dedupeWindow": "1d", "settle": "9s", "onUnknownOutcome": "Park",
+            "onSameEntry": "Send", "entryCoolDown": "2m"},
         "segment": {"spaceId": "spa_1", "region": "EU", "credentialsRef": {
             "keys": {"profilesApiToken": "a", "webhookSecret": "b", "webhookToken": "c"}}},
         "outcomes": {"credentialsRef": {"name": "segment", "keys": {"writeKey": "d"}}},
