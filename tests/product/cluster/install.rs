@@ -28,7 +28,7 @@ async fn the_crds_install_and_again_without_a_change_and_the_samples_are_admitte
     eventually("both kinds are served", async || cluster.kubectl(&["get", "engage"]).is_ok()).await;
     let samples = ["apply", "--server-side", "--validate=strict", "-f", "manifests/samples"];
     let applied = cluster.kubectl(&samples).unwrap();
-    assert_eq!(applied.lines().count(), 5, "{applied}");
+    assert_eq!(applied.lines().count(), 6, "{applied}");
     let names = cluster.kubectl(&["get", "engage", "-o", "name"]).unwrap();
-    assert_eq!(names.lines().count(), 3, "{names}");
+    assert_eq!(names.lines().count(), 4, "{names}");
 }
