@@ -16,7 +16,7 @@ use crate::{
 
 /// List events, the newest first: what is parked, rejected, waits or is under way, and why.
 ///
-/// Others are shown with --outcome. Each page looks through the journal: a million entries take some seconds.
+/// Others are shown with --outcome. Each page looks through the journal, so it takes the longer the larger that is.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   engage-operator deliveries list --outcome unknown
