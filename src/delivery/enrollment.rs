@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -97,7 +98,7 @@ pub fn of(
         User::Id(id) => key("user", &id),
         User::Anonymous(id) => key("anonymous", &id),
     }));
-    let time = || event.timestamp().map_or(received, |at| at.as_millisecond());
+    let time = || event.timestamp().map_or(received, Timestamp::as_millisecond);
     let at = if passage.is_some() { 0 } else { time() };
     Some(Enrollment { keys, at, cool_down })
 }

@@ -113,13 +113,11 @@ fn serve(before: Option<&Served>, key: &ObjectKey, destination: &EngageDestinati
             &***route;
         (before, text, from, place) == (&flow, &content, &sender, &task_place)
     };
-    let route = match known.and_then(|known| known.route.as_ref()).filter(same) {
-        Some(route) => Arc::clone(route),
-        None => {
-            let (key, uid) = (key.clone(), uid.clone());
-            Arc::new(Route { key, uid, destination: compiled, flow, content, sender, task_place })
-        }
-    };
+    let unchanged = known.and_then(|known| known.route.as_ref()).filter(same).cloned();
+    let route = unchanged.unwrap_or_else(|| {
+        let (key, uid) = (key.clone(), uid.clone());
+        Arc::new(Route { key, uid, destination: compiled, flow, content, sender, task_place })
+    });
     Served { uid, route: Some(route), gate: gate(destination), generation }
 }
 

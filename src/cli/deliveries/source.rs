@@ -17,7 +17,7 @@ use crate::{
     standalone::state::{StateFolder, uid_of},
 };
 
-/// Time for a question: a list of a journal of millions takes seconds, a delivery up to eight, a removal that is lost `settle`.
+/// Time for a question: a list looks through the whole journal, a delivery up to eight, a removal that is lost `settle`.
 const TIMEOUT: Duration = Duration::from_mins(3);
 
 pub enum Source {

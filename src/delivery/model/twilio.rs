@@ -116,9 +116,8 @@ impl Twilio {
         let of_event = |conversation: usize| self.conversations[conversation].event == event;
         let late = self.late.iter().any(|late| match late.effect {
             Effect::Add { conversation, .. } => adds && of_event(conversation),
-            Effect::Open { event: of, .. } => !adds && of == event,
+            Effect::Open { event: of, .. } | Effect::Ask { event: of, .. } => !adds && of == event,
             Effect::Message { event: of } => of == event,
-            Effect::Ask { event: of, .. } => !adds && of == event,
             _ => false,
         });
         let added = self.conversations.iter().any(|found| found.event == event && !found.numbers.is_empty());
