@@ -31,8 +31,8 @@ const ENTRIES: TableDefinition<&[u8], &[u8]> = TableDefinition::new("entries");
 const UNENDED: TableDefinition<&[u8], ()> = TableDefinition::new("unended");
 /// Final entries in the order in which they are forgotten.
 const EXPIRY: TableDefinition<(i64, &[u8]), ()> = TableDefinition::new("expiry");
-/// Key of the event that is enrolled, by digest and time.
-const ENROLLED: TableDefinition<(&[u8], i64), &[u8]> = TableDefinition::new("enrolled");
+/// What is enrolled: digest, time, and the key of the event. Each event of an entry keeps a row of its own.
+const ENROLLED: TableDefinition<(&[u8], i64, &[u8]), ()> = TableDefinition::new("enrolled");
 /// Key by the SID that its event ended with.
 const SIDS: TableDefinition<&str, &[u8]> = TableDefinition::new("sids");
 
@@ -402,14 +402,15 @@ fn enroll(
     let mut others = Vec::new();
     let moments = enrollment.moments();
     for place in &enrollment.keys {
-        let (first, last) = ((place.0.as_slice(), *moments.start()), (place.0.as_slice(), *moments.end()));
-        for row in enrolled.range(first..=last).map_err(failed)? {
-            let (_, holder) = row.map_err(failed)?;
-            if holder.value() == encoded {
+        let at = |moment| (place.0.as_slice(), moment, [].as_slice());
+        for row in enrolled.range(at(*moments.start())..at(moments.end().saturating_add(1))).map_err(failed)? {
+            let (row, _) = row.map_err(failed)?;
+            let (_, _, holder) = row.value();
+            if holder == encoded {
                 continue;
             }
-            if let (Some(holder), Some(entry)) = (decode(holder.value()), entry_of(&entries, holder.value())?) {
-                others.push((holder.message_id, entry));
+            if let (Some(known), Some(entry)) = (decode(holder), entry_of(&entries, holder)?) {
+                others.push((known.message_id, entry));
             }
         }
     }
@@ -419,7 +420,7 @@ fn enroll(
         && let Some(mut entry) = entry_of(&entries, &encoded)?
     {
         for place in enrollment.places().filter(|place| !entry.enrolled.contains(place)).collect::<Vec<_>>() {
-            enrolled.insert((place.key.0.as_slice(), place.at), encoded.as_slice()).map_err(failed)?;
+            enrolled.insert((place.key.0.as_slice(), place.at, encoded.as_slice()), ()).map_err(failed)?;
             entry.enrolled.push(place);
         }
         entries.insert(encoded.as_slice(), write_entry(&entry)?.as_slice()).map_err(failed)?;
@@ -427,15 +428,11 @@ fn enroll(
     Ok(reply)
 }
 
-/// Gives free what an event that is forgotten has enrolled, unless another has taken its place.
+/// Forgets what an event that is forgotten has enrolled.
 fn strike(transaction: &WriteTransaction, key: &[u8], places: &[Place]) -> Result<(), JournalError> {
     let mut enrolled = transaction.open_table(ENROLLED).map_err(failed)?;
     for place in places {
-        let row = (place.key.0.as_slice(), place.at);
-        let held = enrolled.get(row).map_err(failed)?.is_some_and(|holder| holder.value() == key);
-        if held {
-            enrolled.remove(row).map_err(failed)?;
-        }
+        enrolled.remove((place.key.0.as_slice(), place.at, key)).map_err(failed)?;
     }
     Ok(())
 }

@@ -32,7 +32,8 @@ pub struct MemoryJournal {
 struct Entries {
     by_key: HashMap<Key, Entry>,
     by_sid: HashMap<String, Key>,
-    enrolled: BTreeMap<Place, Key>,
+    /// Each event of an entry has a place of its own beside the others.
+    enrolled: BTreeMap<Place, Vec<Key>>,
 }
 
 impl MemoryJournal {
@@ -58,7 +59,10 @@ impl Entries {
         self.by_key.retain(|_, entry| !(matches!(entry.state, State::Final { .. }) && entry.expires <= now));
         let by_key = &self.by_key;
         self.by_sid.retain(|_, key| by_key.contains_key(key));
-        self.enrolled.retain(|_, key| by_key.contains_key(key));
+        self.enrolled.retain(|_, keys| {
+            keys.retain(|key| by_key.contains_key(key));
+            !keys.is_empty()
+        });
         before - self.by_key.len()
     }
 }
@@ -92,12 +96,15 @@ impl Journal for MemoryJournal {
             let at = |at| Place { key: *key, at };
             entries.enrolled.range(at(*moments.start())..=at(*moments.end()))
         });
-        let others = rows.map(|(_, holder)| holder).filter(|holder| *holder != key);
+        let others = rows.flat_map(|(_, holders)| holders).filter(|holder| *holder != key);
         let others = others.filter_map(|holder| Some((holder.message_id.clone(), entries.by_key.get(holder)?)));
         let reply = enrollment::enroll(others, Asker { owner: &self.owner, now: now(), alone: true });
         if reply == Enrolled::Held {
             for place in enrollment.places() {
-                entries.enrolled.insert(place, key.clone());
+                let holders = entries.enrolled.entry(place).or_default();
+                if !holders.contains(key) {
+                    holders.push(key.clone());
+                }
             }
         }
         Ok(reply)

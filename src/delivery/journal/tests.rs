@@ -163,6 +163,25 @@ async fn of_the_events_of_one_entry_one_holds_it_until_it_has_come_to_nothing() 
 }
 
 #[tokio::test]
+async fn events_of_one_entry_that_are_put_off_in_turns_do_not_lose_sight_of_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    for journal in engines(folder.path()) {
+        let put_off = || Reason::new("Throttled", "");
+        for id in ["m1", "m2", "m1", "m2"] {
+            let ticket = granted(claim(&journal, id).await);
+            assert_eq!(journal.enroll(ticket.key(), enrollment(0)).await.unwrap(), Enrolled::Held);
+            ticket.release(put_off()).await.unwrap();
+        }
+        let mut first = granted(claim(&journal, "m1").await);
+        assert_eq!(journal.enroll(first.key(), enrollment(0)).await.unwrap(), Enrolled::Held);
+        first.start(attempt()).await.unwrap();
+        let second = granted(claim(&journal, "m2").await);
+        let busy = Enrolled::Busy(key("m1").message_id);
+        assert_eq!(journal.enroll(second.key(), enrollment(0)).await.unwrap(), busy);
+    }
+}
+
+#[tokio::test]
 async fn many_events_of_one_entry_at_once_are_one() {
     let folder = tempfile::tempdir().unwrap();
     for journal in engines(folder.path()) {
