@@ -74,8 +74,15 @@ struct Storm {
 }
 
 impl Storm {
-    /// Sends so many events to each of three destinations: messages, conversations and tasks. Two events each are of one entry.
-    async fn begin(events: usize, faults: Vec<FaultRule>, seed: u64, bug: Option<&'static str>) -> Self {
+    /// Sends so many events to each of three destinations: messages, conversations and tasks. `of_entry` events each are of one
+    /// entry.
+    async fn begin(
+        events: usize,
+        of_entry: usize,
+        faults: Vec<FaultRule>,
+        seed: u64,
+        bug: Option<&'static str>,
+    ) -> Self {
         let resources = [
             flow(),
             destination("welcome", &whatsapp()),
@@ -88,7 +95,7 @@ impl Storm {
         world.sim.set_faults(faults);
         // Some of the channels fail, as may pass.
         world.sim.fail_interactions(&vec![45_352; events / 40]);
-        let all: Vec<Value> = (0..3 * events).map(|n| event_of_entry(n / 2)).collect();
+        let all: Vec<Value> = (0..3 * events).map(|n| event_of_entry(n / of_entry)).collect();
         let senders = ["welcome", "agent", "task"].into_iter().zip(all.chunks(events)).map(|(name, events)| {
             let mut sender = world.segment(name, Duration::from_mins(10));
             // Fifty events at a time, and a second between two tries of one at most: Segment's four hours in a minute or two.
@@ -193,7 +200,7 @@ async fn killed_at_any_moment_every_event_has_an_outcome_and_none_has_two_effect
     let kills = number_of("ENGAGE_KILLS").and_then(|kills| kills.try_into().ok()).unwrap_or(50_usize);
     let seed = number_of("ENGAGE_SEED").unwrap_or(20_261_122);
     // Together about a fifth of the calls fail.
-    let mut storm = Storm::begin(kills * 10, faults(0.03), seed, None).await;
+    let mut storm = Storm::begin(kills * 10, 2, faults(0.03), seed, None).await;
     while storm.kills < kills {
         storm.kill(700).await;
     }
@@ -216,7 +223,7 @@ fn many_faults() -> Vec<FaultRule> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_defect_the_run_that_finds_the_seeded_ones_finds_nothing() {
-    let mut storm = Storm::begin(SEEDED_KILLS * 8, many_faults(), 1, None).await;
+    let mut storm = Storm::begin(SEEDED_KILLS * 8, 1, many_faults(), 1, None).await;
     while storm.kills < SEEDED_KILLS {
         storm.kill(SEEDED_LIFE).await;
     }
@@ -230,7 +237,7 @@ async fn without_a_defect_the_run_that_finds_the_seeded_ones_finds_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_seeded_defect_is_found_by_killing() {
     for bug in ["SendBeforeStart", "ResendWithoutSettling", "TakeOverStarted"] {
-        let mut storm = Storm::begin(SEEDED_KILLS * 8, many_faults(), 1, Some(bug)).await;
+        let mut storm = Storm::begin(SEEDED_KILLS * 8, 1, many_faults(), 1, Some(bug)).await;
         let twice = |storm: &Storm| effects(&storm.world.sim).0.into_iter().find(|(_, times)| *times > 1);
         let mut found = None;
         while found.is_none() && storm.kills < SEEDED_KILLS {
