@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use engage_operator::{
     delivery::{
         destination::Destination,
-        plan::{plan, select},
+        plan::{Resolved, plan, select},
     },
     segment::Event,
 };
@@ -48,7 +48,8 @@ fuzz_target!(|data: &[u8]| {
             .iter()
             .filter_map(|name| Some((name.clone(), event.trait_value(name)?.clone())))
             .collect();
-        if let Ok(delivery) = plan(destination, "uid", &event, &traits, Some(&flow), Some(&content)) {
+        let found = Resolved { flow: Some(&flow), content: Some(&content), task_place: None };
+        if let Ok(delivery) = plan(destination, "uid", &event, &traits, found) {
             let number = delivery.recipient().as_str();
             assert!(number.starts_with('+') && number[1..].bytes().all(|byte| byte.is_ascii_digit()), "{number}");
             for request in delivery.requests("AC") {
