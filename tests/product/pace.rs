@@ -125,18 +125,11 @@ async fn an_account_makes_no_more_conversations_a_second_than_twilio_allows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_there_is_no_turn_for_is_refused_before_its_profile_is_read() {
     let world = World::ready(&[destination("welcome", &at(1, whatsapp()))]).await;
-    let waiting = (0..8).map(|n| {
-        let event = event_to(&phone(n));
-        let world = &world;
-        async move { world.send("welcome", &event).await }
-    });
-    let late = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
-        let answer = world.send("welcome", &event("lead-1")).await;
-        assert_eq!(answer.outcome(), (503, "retry", "Throttled"));
-    };
-    let (answers, ()) = tokio::join!(futures::future::join_all(waiting), late);
-    assert!(answers.iter().any(|answer| answer.status == 200));
+    let throttle = FaultKind::Throttle { retry_after: Some(60) };
+    world.sim.set_faults(vec![FaultRule::on("messages.create", throttle).times(1)]);
+    assert_eq!(world.send("welcome", &event_to(&phone(1))).await.outcome(), (503, "retry", "Throttled"));
+    // The account waits for a minute now, longer than any event does.
+    assert_eq!(world.send("welcome", &event("lead-1")).await.outcome(), (503, "retry", "Throttled"));
     assert!(world.sim.requests_of("profiles.traits").is_empty());
 }
 
