@@ -166,6 +166,7 @@ fn a_conversation_that_is_reused_gets_each_message_once_and_is_never_taken_away(
         (OPENED, Reuse, Park, 1, 0),
         (OPENED, Reuse, Resend, 0, 1),
         (SILENT, Reuse, Resend, 0, 1),
+        (TASK, Reuse, Resend, 1, 0),
         (OPENED, Retry, Resend, 0, 1),
     ] {
         let mut setting = Setting { on_unknown, on_active, crashes, closings, ..two(first, OPENED) };

@@ -14,6 +14,8 @@ pub mod places;
 pub mod settling;
 pub mod whatsapp;
 
+use std::time::Duration;
+
 use crate::{
     api::reasons::event as reason,
     delivery::{
@@ -25,6 +27,11 @@ use crate::{
 /// Attempts that one delivery makes when each before was lost and proven to be without effect; then Segment's own repetition
 /// takes over.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// Times a step that is safe to repeat is tried again while answers are lost.
+pub const STEP_TRIES: u32 = 3;
+/// Pause before that.
+pub const STEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// How a delivery ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -12,7 +12,7 @@ mod removal;
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Answer, Sent, settling::Settled};
+use super::{Answer, STEP_PAUSE, STEP_TRIES, Sent, settling::Settled};
 use crate::{
     api::engage_destination::OnActiveConversation,
     delivery::outcome::Reason,
@@ -21,11 +21,6 @@ use crate::{
 
 pub use busy::{Numbers, Visited, numbers};
 pub use making::{Added, Created};
-
-/// Times a step that is safe to repeat is tried again while answers are lost.
-const STEP_TRIES: u32 = 3;
-/// Pause before that.
-const STEP_PAUSE: Duration = Duration::from_millis(400);
 
 /// What to do next; each is answered by the method that it names. `after` is a pause before it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
