@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream};
 use tokio::time::Instant;
 
 use crate::{
@@ -33,24 +34,37 @@ const MAX_HOLD: Duration = Duration::from_hours(1);
 /// Longest wait for another delivery to the same customer.
 const RECIPIENT_PATIENCE: Duration = Duration::from_hours(24);
 
+/// Attempts that are taken over at a time; the journal writes them together.
+const ADOPTIONS: usize = 256;
+
 /// Finds a destination by its uid.
 pub type RouteLookup = Arc<dyn Fn(&str) -> Option<Arc<Route>> + Send + Sync>;
 
 impl Engine {
     /// Takes over the attempts of owners that are gone. To be called once, before the first event is taken.
     pub async fn recover(self: &Arc<Self>, routes: &RouteLookup) -> Result<usize, JournalError> {
-        let mut adopted = 0;
+        let mut started = Vec::new();
+        // Of what has not ended most was only put off, and a start is not to take longer for that.
         for key in self.journal.unended().await? {
-            let remember = routes(&key.destination).map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
-            if let Some((ticket, attempt)) = Ticket::adopt(&self.journal, key, remember).await? {
-                adopted += 1;
-                if is_seeded(Bug::TakeOverStarted) {
-                    settle_ticket(ticket, Outcome::retry(reason::STILL_SENDING, "")).await;
-                    continue;
-                }
-                let hold = self.hold(&attempt);
-                self.resolve(ticket, attempt, hold, Arc::clone(routes));
+            if self.journal.find(&key).await?.is_some_and(|entry| matches!(entry.state, State::Started { .. })) {
+                started.push(key);
             }
+        }
+        let mut adoptions = stream::iter(started.into_iter().map(|key| {
+            let remember = routes(&key.destination).map_or(REMEMBER, |route| route.destination.limits.dedupe_window);
+            Ticket::adopt(&self.journal, key, remember)
+        }))
+        .buffered(ADOPTIONS);
+        let mut adopted = 0;
+        while let Some(adoption) = adoptions.next().await {
+            let Some((ticket, attempt)) = adoption? else { continue };
+            adopted += 1;
+            if is_seeded(Bug::TakeOverStarted) {
+                settle_ticket(ticket, Outcome::retry(reason::STILL_SENDING, "")).await;
+                continue;
+            }
+            let hold = self.hold(&attempt);
+            self.resolve(ticket, attempt, hold, Arc::clone(routes));
         }
         Ok(adopted)
     }
