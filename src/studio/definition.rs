@@ -1,5 +1,5 @@
 //! A flow definition and the parts of it that are asked for. The accessors are tolerant: what is not of the expected
-//! shape is passed over here and reported by [`check`](super::check).
+//! shape is passed over here and reported by the rules of [`lint`](super::lint).
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    problem::{Problem, ProblemKind},
+    lint::{finding::Finding, reading},
     unwrap::{unwrap, unwrap_fields},
 };
 
@@ -38,23 +38,20 @@ pub struct Transition<'a> {
 impl FlowDefinition {
     /// Takes a document that a person calls a flow definition, out of the answer or file that it [came in](super::unwrap).
     /// An export from before the v2 API is told apart from one, since it looks right at a glance.
-    pub fn parse(document: Value) -> Result<Self, Problem> {
+    pub fn parse(document: Value) -> Result<Self, Finding> {
         let (fields, _) = unwrap(document)?;
         Self::checked(fields)
     }
 
     /// As [`FlowDefinition::parse`], for a document that is known to be an object.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, Problem> {
+    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, Finding> {
         let (fields, _) = unwrap_fields(fields)?;
         Self::checked(fields)
     }
 
-    fn checked(fields: Map<String, Value>) -> Result<Self, Problem> {
+    fn checked(fields: Map<String, Value>) -> Result<Self, Finding> {
         let definition = Self(fields);
-        if !definition.0.contains_key("initial_state") && definition.states().any(|state| state.is_legacy()) {
-            return Err(Problem::of_the_flow("", ProblemKind::LegacyExport));
-        }
-        Ok(definition)
+        reading::is_legacy(&definition).map_or(Ok(definition), Err)
     }
 
     /// Takes what Studio holds, whatever its shape.
@@ -133,11 +130,6 @@ impl<'a> State<'a> {
     pub(super) const fn fields(&self) -> &'a Map<String, Value> {
         self.fields
     }
-
-    /// Before the v2 API the types of widgets were in camel case: `InitialState`, `MessagePrompt`, `Branch`.
-    fn is_legacy(&self) -> bool {
-        self.kind().is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
-    }
 }
 
 impl<'a> Transition<'a> {
@@ -170,12 +162,12 @@ mod tests {
     #[test]
     fn an_export_from_before_the_v2_api_is_named_as_one() {
         let old = json!({"description": "", "states": [{"name": "Trigger", "type": "InitialState"}]});
-        assert_eq!(FlowDefinition::parse(old).unwrap_err().kind, ProblemKind::LegacyExport);
+        assert_eq!(FlowDefinition::parse(old).unwrap_err().code, "legacy-export");
     }
 
     #[test]
     fn what_is_not_an_object_is_no_definition() {
-        assert_eq!(FlowDefinition::parse(json!([])).unwrap_err().kind, ProblemKind::NotAnObject);
+        assert_eq!(FlowDefinition::parse(json!([])).unwrap_err().code, "not-a-definition");
     }
 
     #[test]

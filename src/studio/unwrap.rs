@@ -4,15 +4,18 @@
 use serde_json::{Map, Value};
 
 use super::{
+    lint::{
+        finding::Finding,
+        reading::{not_an_object, several_definitions},
+    },
     place::escaped,
-    problem::{Problem, ProblemKind},
 };
 
 /// How deep a definition is looked for; a Terraform state with modules in modules has it at about twelve.
 const MAX_DEPTH: usize = 24;
 
 /// The one definition in a document, and the JSON pointer at which it was; empty for a document that is one itself.
-pub(super) fn unwrap(document: Value) -> Result<(Map<String, Value>, String), Problem> {
+pub(super) fn unwrap(document: Value) -> Result<(Map<String, Value>, String), Finding> {
     let document = match document {
         Value::String(text) => text_within(&text).unwrap_or(Value::String(text)),
         other => other,
@@ -22,12 +25,12 @@ pub(super) fn unwrap(document: Value) -> Result<(Map<String, Value>, String), Pr
     }
     let mut found = Vec::new();
     search(&document, "", 0, &mut found);
-    only(found)?.ok_or_else(|| Problem::of_the_flow("", ProblemKind::NotAnObject))
+    only(found)?.ok_or_else(not_an_object)
 }
 
 /// As [`unwrap`], for a document that is known to be an object. One with neither widgets nor a definition in it is given
 /// back as it is: what it lacks is told by the checks.
-pub(super) fn unwrap_fields(fields: Map<String, Value>) -> Result<(Map<String, Value>, String), Problem> {
+pub(super) fn unwrap_fields(fields: Map<String, Value>) -> Result<(Map<String, Value>, String), Finding> {
     if fields.contains_key("states") {
         return Ok((fields, String::new()));
     }
@@ -37,13 +40,13 @@ pub(super) fn unwrap_fields(fields: Map<String, Value>) -> Result<(Map<String, V
     match (only(found)?, document) {
         (Some(found), _) => Ok(found),
         (None, Value::Object(fields)) => Ok((fields, String::new())),
-        (None, _) => Err(Problem::of_the_flow("", ProblemKind::NotAnObject)),
+        (None, _) => Err(not_an_object()),
     }
 }
 
 type Found = (Map<String, Value>, String);
 
-fn only(mut found: Vec<Found>) -> Result<Option<Found>, Problem> {
+fn only(mut found: Vec<Found>) -> Result<Option<Found>, Finding> {
     // A plan of Terraform's tells a resource both as it is and as it will be.
     let mut distinct: Vec<Found> = Vec::new();
     for one in found.drain(..) {
@@ -52,8 +55,8 @@ fn only(mut found: Vec<Found>) -> Result<Option<Found>, Problem> {
         }
     }
     if distinct.len() > 1 {
-        let places = distinct.iter().take(5).map(|(_, pointer)| pointer.clone()).collect::<Vec<_>>().join(", ");
-        return Err(Problem::of_the_flow("", ProblemKind::SeveralDefinitions(places)));
+        let places: Vec<&str> = distinct.iter().take(5).map(|(_, pointer)| pointer.as_str()).collect();
+        return Err(several_definitions(&places));
     }
     Ok(distinct.pop())
 }
@@ -137,7 +140,7 @@ mod tests {
         assert_eq!(unwrap(twice).unwrap().1, "/planned_values/definition");
         let problem = unwrap(json!({"flows": [{"definition": flow()}, {"definition": other}]})).unwrap_err();
         let expected = "there are several definitions in it, at /flows/0/definition, /flows/1/definition: give one";
-        assert_eq!(problem.to_string(), expected);
+        assert_eq!(problem.message, expected);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Widget {
     pub required: &'static [&'static str],
     /// Properties that are known beside the required ones; empty when it is not known which there are.
     pub optional: &'static [&'static str],
-    /// Properties whose JSON type Studio's validator is known to insist on.
+    /// Properties whose JSON type Studio's validator is known to insist on, and those that hold SIDs.
     pub shapes: &'static [(&'static str, Shape)],
     /// The ways out of it; empty when it is not known which there are.
     pub events: &'static [Event],
@@ -55,7 +55,7 @@ pub enum Meaning {
     Timeout,
 }
 
-/// The JSON type of a property. Liquid stands in a text, so a text with Liquid passes for any of them but [`Shape::Sid`].
+/// What stands in a property. Liquid stands in a text, so a text with Liquid passes for any of them but [`Shape::Sid`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// A text, also for what looks like a number or a flag: `"3600"`, `"true"`.
@@ -64,6 +64,8 @@ pub enum Shape {
     Flag,
     /// A SID with this prefix, written out: Studio refuses Liquid here.
     Sid(&'static str),
+    /// A SID with this prefix, or Liquid that gives one.
+    SidOrLiquid(&'static str),
 }
 
 /// The type of that name, if it is known.

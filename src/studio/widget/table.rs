@@ -5,7 +5,7 @@ use super::{
     Event, Family,
     Family::{Code, Flex, FlowControl, Messaging, Voice},
     Meaning, Shape,
-    Shape::{Flag, Sid, Text},
+    Shape::{Flag, Sid, SidOrLiquid, Text},
     Widget,
 };
 
@@ -62,69 +62,40 @@ pub const WIDGETS: &[Widget] = &[
         .with(&["flow_sid"], &["flow_revision", "parameters"])
         .shaped(&[("flow_sid", Sid("FW"))])
         .waiting(),
-    widget("send-message", Messaging, &[ordinary("sent"), failure("failed")]).with(
-        &["from"],
-        &[
-            "to",
-            "body",
-            "service",
-            "channel",
-            "attributes",
-            "media_url",
-            "message_type",
-            "content_sid",
-            "content_variables",
-            "content_template_sid",
-            "shorten_urls",
-            "messaging_service_sid",
-        ],
-    ),
+    widget("send-message", Messaging, &[ordinary("sent"), failure("failed")])
+        .with(&["from"], MESSAGE)
+        .shaped(&[("content_sid", SidOrLiquid("HX"))]),
     widget(
         "send-and-wait-for-reply",
         Messaging,
         &[ordinary("incomingMessage"), timeout("timeout"), failure("deliveryFailure")],
     )
-    .with(
-        &["from"],
-        &[
-            "to",
-            "body",
-            "timeout",
-            "service",
-            "channel",
-            "attributes",
-            "media_url",
-            "message_type",
-            "content_sid",
-            "content_variables",
-            "content_template_sid",
-            "shorten_urls",
-            "messaging_service_sid",
-            "save_response_as",
-        ],
-    )
-    .shaped(&[("timeout", Text)])
+    .with(&["from"], MESSAGE)
+    .shaped(&[("timeout", Text), ("content_sid", SidOrLiquid("HX"))])
     .waiting(),
-    widget("start-conversation", Messaging, &[ordinary("created"), failure("failed")]).with(
-        &["conversation_service_sid", "participants"],
-        &[
-            "friendly_name",
-            "attributes",
-            "messaging_service_sid",
-            "timers_inactive",
-            "timers_closed",
-            "close_conversation_on_execution_end",
-        ],
-    ),
+    widget("start-conversation", Messaging, &[ordinary("created"), failure("failed")])
+        .with(
+            &["conversation_service_sid", "participants"],
+            &[
+                "friendly_name",
+                "attributes",
+                "messaging_service_sid",
+                "timers_inactive",
+                "timers_closed",
+                "close_conversation_on_execution_end",
+            ],
+        )
+        .shaped(&[("conversation_service_sid", SidOrLiquid("IS")), ("messaging_service_sid", SidOrLiquid("MG"))]),
     widget("resume-conversation", Messaging, &[ordinary("resumed"), failure("failed")])
-        .with(&["conversation_service_sid"], &["conversation_sid", "webhook_filters", "attributes"]),
+        .with(&["conversation_service_sid"], &["conversation_sid", "webhook_filters", "attributes"])
+        .shaped(&[("conversation_service_sid", SidOrLiquid("IS"))]),
     widget(
         "send-to-flex",
         Flex,
         &[ordinary("callComplete"), failure("failedToEnqueue"), failure("callFailure"), ordinary("composerStarted")],
     )
     .with(&["workflow", "channel"], &["attributes", "priority", "timeout", "waitUrl", "waitUrlMethod"])
-    .shaped(&[("priority", Text)])
+    .shaped(&[("priority", Text), ("workflow", SidOrLiquid("WW")), ("channel", SidOrLiquid("TC"))])
     .waiting(),
     widget("run-function", Code, &[ordinary("success"), failure("fail")])
         .with(&["url"], &["service_sid", "environment_sid", "function_sid", "parameters", "timeout"]),
@@ -238,6 +209,7 @@ pub const WIDGETS: &[Widget] = &[
             &[],
             &["workflow_sid", "queue_name", "priority", "timeout", "task_attributes", "wait_url", "wait_url_method"],
         )
+        .shaped(&[("workflow_sid", SidOrLiquid("WW"))])
         .waiting(),
     widget(
         "capture-payments",
@@ -332,6 +304,24 @@ pub const WIDGETS: &[Widget] = &[
     widget("create-task", Flex, &[]).waiting(),
     widget("create-chat-channel", Messaging, &[]),
     widget("add-member-to-chat-channel", Messaging, &[]),
+];
+
+/// Of both widgets that send: what only one of them reads does no harm in the other.
+const MESSAGE: &[&str] = &[
+    "to",
+    "body",
+    "timeout",
+    "service",
+    "channel",
+    "attributes",
+    "media_url",
+    "message_type",
+    "content_sid",
+    "content_variables",
+    "content_template_sid",
+    "shorten_urls",
+    "messaging_service_sid",
+    "save_response_as",
 ];
 
 const OUTGOING_CALL: &[&str] = &[
