@@ -3,6 +3,7 @@
 mod controller;
 mod crds;
 mod deliveries;
+mod findings;
 mod flow;
 mod gateway;
 mod get;
@@ -12,6 +13,7 @@ mod run;
 mod signals;
 mod table;
 mod upstream;
+mod validate;
 
 use clap::{Parser, Subcommand};
 
@@ -36,6 +38,7 @@ enum Command {
     Deliveries(Box<deliveries::Deliveries>),
     Preview(preview::Preview),
     Flow(flow::Flow),
+    Validate(validate::Validate),
     Crds(crds::Crds),
 }
 
@@ -50,6 +53,7 @@ impl Cli {
             Command::Deliveries(deliveries) => deliveries.execute(),
             Command::Preview(preview) => preview.execute(),
             Command::Flow(flow) => flow.execute(),
+            Command::Validate(validate) => validate.execute(),
             Command::Crds(crds) => crds.execute(),
         }
     }

@@ -113,7 +113,8 @@ impl Objects {
         }
     }
 
-    fn read_document(&mut self, file: &Path, document: Value) {
+    /// Takes a document in, or notes what is wrong with it.
+    pub fn read_document(&mut self, file: &Path, document: Value) {
         if document.is_null() {
             return;
         }

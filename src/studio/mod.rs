@@ -16,4 +16,5 @@ pub mod widget;
 
 pub use canonical::DefinitionHash;
 pub use definition::FlowDefinition;
+pub use lint::finding::Finding;
 pub use references::FillError;

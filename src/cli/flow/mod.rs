@@ -1,9 +1,11 @@
 //! `engage-operator flow`: what can be said of a flow from its files, one file for each sub-command.
 
-mod lint;
-mod source;
+pub mod lint;
+pub mod source;
 
 use clap::{Args, Subcommand};
+
+use crate::studio::lint::severities::SeverityError;
 
 /// Look at Studio flows: what is wrong with them.
 ///
@@ -37,13 +39,16 @@ pub enum Failure {
     /// The flow could not be looked at: 2.
     #[error(transparent)]
     Source(#[from] source::SourceError),
+    /// A rule is to be taken in a way that there is not: 2. The first is where that is written.
+    #[error("{0}: {1}")]
+    Severity(String, #[source] SeverityError),
 }
 
 impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Found(_) => 1,
-            Self::Source(_) => 2,
+            Self::Source(_) | Self::Severity(..) => 2,
         }
     }
 }

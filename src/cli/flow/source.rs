@@ -56,6 +56,7 @@ pub struct SourceError {
 
 impl Given {
     /// The definition, out of what it came in.
+    #[allow(dead_code)]
     pub fn definition(&self) -> Result<FlowDefinition, SourceError> {
         let definition = FlowDefinition::parse(self.document.clone());
         definition.map_err(|problem| SourceError { place: self.place.clone(), message: problem.to_string() })
@@ -86,32 +87,49 @@ pub fn read(path: &Path) -> Result<Vec<Given>, SourceError> {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(unreadable)?;
         let documents = documents(&text).map_err(|message| SourceError { place: at(path), message })?;
-        return flows(path, documents, &ConfigMaps::default(), false);
+        let config_maps = ConfigMaps::of(documents.iter());
+        return flows(path, documents, &config_maps, false);
     }
     if !std::fs::metadata(path).map_err(unreadable)?.is_dir() {
         let documents = load(path)?;
         // A ConfigMap is often a file of its own beside the manifest.
-        let beside = if documents.iter().any(|document| document.pointer("/spec/definitionFrom").is_some()) {
+        let mut beside = Vec::new();
+        if documents.iter().any(|document| document.pointer("/spec/definitionFrom").is_some()) {
             let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            ConfigMaps::of(std::fs::read_dir(folder).map_err(unreadable)?.filter_map(|entry| {
-                let path = entry.ok()?.path();
+            for entry in std::fs::read_dir(folder).map_err(unreadable)?.flatten() {
+                let path = entry.path();
                 let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-                if is_yaml { load(&path).ok() } else { None }
-            }))
-        } else {
-            ConfigMaps::default()
-        };
-        return flows(path, documents, &beside, false);
+                beside.extend(is_yaml.then(|| load(&path).ok()).flatten().unwrap_or_default());
+            }
+        }
+        // Of two ConfigMaps of one name the one in the file itself is meant.
+        let config_maps = ConfigMaps::of(beside.iter().chain(&documents));
+        return flows(path, documents, &config_maps, false);
     }
     let files = folder::files(path).map_err(unreadable)?;
     let files = files.into_iter().map(|file| Ok((load(&file)?, file))).collect::<Result<Vec<_>, SourceError>>()?;
-    let beside = ConfigMaps::of(files.iter().map(|(documents, _)| documents.clone()));
+    let config_maps = ConfigMaps::of(files.iter().flat_map(|(documents, _)| documents));
     let mut found = Vec::new();
     for (documents, file) in files {
-        found.extend(flows(&file, documents, &beside, true)?);
+        found.extend(flows(&file, documents, &config_maps, true)?);
     }
     if found.is_empty() {
         return Err(SourceError { place: at(path), message: "there is no flow in this folder".into() });
+    }
+    Ok(found)
+}
+
+/// All documents of a file, or of a folder and its sub-folders, each with its file.
+pub fn documents_of(path: &Path) -> Result<Vec<(PathBuf, Value)>, SourceError> {
+    let unreadable = |error: std::io::Error| SourceError {
+        place: Place { file: path.to_owned(), object: None },
+        message: error.to_string(),
+    };
+    let is_folder = std::fs::metadata(path).map_err(unreadable)?.is_dir();
+    let files = if is_folder { folder::files(path).map_err(unreadable)? } else { vec![path.to_owned()] };
+    let mut found = Vec::new();
+    for file in files {
+        found.extend(load(&file)?.into_iter().map(|document| (file.clone(), document)));
     }
     Ok(found)
 }
@@ -142,16 +160,20 @@ fn documents(text: &str) -> Result<Vec<Value>, String> {
     Ok(documents.into_iter().filter(|document| !document.is_null()).flat_map(items).collect())
 }
 
-fn flows(file: &Path, documents: Vec<Value>, beside: &ConfigMaps, only_flows: bool) -> Result<Vec<Given>, SourceError> {
+fn flows(
+    file: &Path,
+    documents: Vec<Value>,
+    config_maps: &ConfigMaps,
+    only_flows: bool,
+) -> Result<Vec<Given>, SourceError> {
     let ours = format!("{GROUP}/{VERSION}");
-    let here = ConfigMaps::of(std::iter::once(documents.clone()));
     let mut found = Vec::new();
     let (mut manifests, count) = (false, documents.len());
     for document in documents {
         let text = |key: &str| document.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if api_version == ours && kind == "StudioFlow" {
-            found.push(manifest(file, document, &here, beside)?);
+            found.push(manifest(file, document, config_maps)?);
         } else if api_version.is_empty() || kind.is_empty() {
             let is_flow =
                 FlowDefinition::parse(document.clone()).is_ok_and(|flow| flow.fields().contains_key("states"));
@@ -173,30 +195,32 @@ fn flows(file: &Path, documents: Vec<Value>, beside: &ConfigMaps, only_flows: bo
     Ok(found)
 }
 
-fn manifest(file: &Path, document: Value, here: &ConfigMaps, beside: &ConfigMaps) -> Result<Given, SourceError> {
-    let key = key_of(&document);
-    let place = Place { file: file.to_owned(), object: Some(key.clone()) };
+fn manifest(file: &Path, document: Value, config_maps: &ConfigMaps) -> Result<Given, SourceError> {
+    let place = Place { file: file.to_owned(), object: Some(key_of(&document)) };
+    let resource = admit(document).map_err(|rejections| {
+        let message = rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        SourceError { place, message }
+    })?;
+    of_resource(file, resource, config_maps)
+}
+
+/// The flow of a manifest that was admitted.
+pub fn of_resource(file: &Path, resource: StudioFlow, config_maps: &ConfigMaps) -> Result<Given, SourceError> {
+    let owner = ObjectKey::of(&resource);
+    let place = Place { file: file.to_owned(), object: Some(owner.clone()) };
     let error = |message: String| SourceError { place: place.clone(), message };
-    let resource: StudioFlow = admit(document)
-        .map_err(|rejections| error(rejections.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
     let document = match (&resource.spec.definition, &resource.spec.definition_from) {
         (Some(fields), _) => Value::Object(fields.clone()),
-        (None, Some(source)) => {
-            let reference = &source.config_map_key_ref;
-            here.definition(&key, reference)
-                .or_else(|| beside.definition(&key, reference))
-                .unwrap_or_else(|| {
-                    let ConfigMapKeyRef { name, key } = reference;
-                    Err(format!("no ConfigMap `{name}` with key `{key}` is in this file or folder"))
-                })
-                .map_err(|message| error(format!("spec.definitionFrom: {message}")))?
-        }
+        (None, Some(source)) => config_maps
+            .definition(&owner, &source.config_map_key_ref)
+            .map_err(|message| error(format!("spec.definitionFrom: {message}")))?,
         (None, None) => return Err(error("spec: set either definition or definitionFrom".into())),
     };
     Ok(Given { place, document, resource: Some(Box::new(resource)) })
 }
 
-fn key_of(document: &Value) -> ObjectKey {
+/// The name of a resource.
+pub fn key_of(document: &Value) -> ObjectKey {
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let namespace = text("/metadata/namespace").unwrap_or_else(|| "default".into());
     ObjectKey::new(namespace, text("/metadata/name").unwrap_or_default())
@@ -204,24 +228,24 @@ fn key_of(document: &Value) -> ObjectKey {
 
 /// The texts of ConfigMaps that are at hand.
 #[derive(Debug, Default)]
-struct ConfigMaps(BTreeMap<ObjectKey, Value>);
+pub struct ConfigMaps(BTreeMap<ObjectKey, Value>);
 
 impl ConfigMaps {
-    fn of(documents: impl Iterator<Item = Vec<Value>>) -> Self {
-        let is_config_map = |document: &Value| document.get("kind").is_some_and(|kind| kind == "ConfigMap");
-        let config_maps = documents.flatten().filter(is_config_map);
-        Self(config_maps.map(|mut document| (key_of(&document), document["data"].take())).collect())
+    /// Those among documents.
+    pub fn of<'a>(documents: impl Iterator<Item = &'a Value>) -> Self {
+        let is_config_map = |document: &&Value| document.get("kind").is_some_and(|kind| kind == "ConfigMap");
+        let config_maps = documents.filter(is_config_map);
+        Self(config_maps.map(|document| (key_of(document), document["data"].clone())).collect())
     }
 
-    /// The definition that `owner` refers to; `None` when it is not here.
-    fn definition(&self, owner: &ObjectKey, reference: &ConfigMapKeyRef) -> Option<Result<Value, String>> {
+    /// The definition that `owner` refers to.
+    fn definition(&self, owner: &ObjectKey, reference: &ConfigMapKeyRef) -> Result<Value, String> {
         let ConfigMapKeyRef { name, key } = reference;
-        let data = self.0.get(&ObjectKey::new(owner.namespace.clone(), name.clone()))?;
-        let text = data.get(key)?.as_str()?;
-        Some(
-            serde_json::from_str(text)
-                .map_err(|error| format!("ConfigMap `{name}`, key `{key}`: not the JSON of a Studio export: {error}")),
-        )
+        let data = self.0.get(&ObjectKey::new(owner.namespace.clone(), name.clone()));
+        let text = data.and_then(|data| data.get(key)?.as_str());
+        let text = text.ok_or_else(|| format!("no ConfigMap `{name}` with key `{key}` is in this file or folder"))?;
+        serde_json::from_str(text)
+            .map_err(|error| format!("ConfigMap `{name}`, key `{key}`: not the JSON of a Studio export: {error}"))
     }
 }
 

@@ -2,6 +2,10 @@
 
 /// What kind of credential a text holds, if it holds one.
 pub fn credential_in(key: &str, text: &str) -> Option<&'static str> {
+    // The shortest of them all.
+    if text.len() < 12 {
+        return None;
+    }
     if text.contains("-----BEGIN") && text.contains("PRIVATE KEY-----") {
         return Some("a private key");
     }
@@ -14,11 +18,13 @@ pub fn credential_in(key: &str, text: &str) -> Option<&'static str> {
     if has_user_and_password(text) {
         return Some("a password in a URL");
     }
-    let key = key.to_ascii_lowercase();
-    let is_secret =
-        ["auth_token", "authtoken", "api_key", "apikey", "api_secret", "secret", "password", "access_token"];
     // Thirty-two hexadecimal digits are an auth token of Twilio's, and many another id besides: the key decides.
-    (is_secret.iter().any(|name| key.contains(name)) && text.len() == 32 && is_hex(text)).then_some("an auth token")
+    if text.len() != 32 || !is_hex(text) {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    let secret = ["auth_token", "authtoken", "api_key", "apikey", "api_secret", "secret", "password", "access_token"];
+    secret.iter().any(|name| key.contains(name)).then_some("an auth token")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
@@ -27,6 +33,9 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 
 /// A word whose beginning and length say what it is.
 fn shaped(word: &str) -> Option<&'static str> {
+    if word.len() < 20 {
+        return None;
+    }
     let long = |prefix: &str, least: usize| word.strip_prefix(prefix).is_some_and(|rest| rest.len() >= least);
     let upper = |rest: &str| rest.chars().all(|char| char.is_ascii_uppercase() || char.is_ascii_digit());
     if word.len() == 20 && word.strip_prefix("AKIA").is_some_and(upper) {

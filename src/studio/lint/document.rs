@@ -52,10 +52,10 @@ What is said of a Studio flow before it is written: by `engage-operator flow lin
 the controller. It is one engine, and it needs no account.
 
 An **error** is what Studio would refuse, or what it takes although a customer is let down. The controller does not write a flow with
-an error: `Accepted` is `False` with the reason `DefinitionInvalid`. A **warning** is written all the same; the condition `Linted`
-and `status.lint` tell of it. A rule that is in doubt says nothing: Liquid stands for any value.
+an error: `Accepted` is `False` with the reason `DefinitionInvalid`. A flow with a **warning** is written all the same; the
+condition `Linted`, `status.lint` and an event tell of it. A rule that is in doubt says nothing: Liquid stands for any value.
 
-Each rule can be set to `error`, `warning` or `off`, by flag and in the resource:
+Each rule can be taken for an error, for a warning, or not be looked for, by flag and in the resource:
 
 ```sh
 engage-operator flow lint flow.json --severity unreachable-widget=off --severity failure-ends=warning
@@ -66,11 +66,15 @@ kind: StudioFlow
 spec:
   lint:
     severities:
-      unreachable-widget: \"off\"      # in quotes: YAML takes a bare off for false
-      failure-ends: warning
+      unreachable-widget: Ignore      # what the flag calls off, which YAML takes for false
+      failure-ends: Warning
 ```
 
 What cannot be judged offline is listed as such with every result: `flow lint` ends with the checks that it could not make, and what
 each would take.
+
+`validate` looks at whole manifests and has two codes of its own. `invalid-manifest` is what the API server would refuse, by the schema
+and rules of the CRDs, or the controller would not accept, such as a condition or a template that cannot be read.
+`flow-not-started` is a destination whose StudioFlow is among the manifests and does not connect `incomingConversationMessage`.
 
 ";

@@ -102,8 +102,8 @@ impl<'a> Tag<'a> {
         }
     }
 
-    /// The paths that it reads, step by step, as far as they are written out: `widgets.ask.inbound.Body`.
-    pub fn paths(self) -> Vec<Vec<&'a str>> {
+    /// The paths that it reads, as far as they are written out: `widgets.ask.inbound.Body`.
+    pub fn paths(self) -> Vec<Path<'a>> {
         let mut paths = Vec::new();
         let mut rest = self.inner();
         while let Some(char) = rest.chars().next() {
@@ -141,10 +141,30 @@ fn is_name(char: char) -> bool {
     char.is_alphanumeric() || char == '_'
 }
 
+/// A path that a template reads; of a long one the beginning, which is what the rules look at.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Path<'a> {
+    steps: [&'a str; 4],
+    count: usize,
+}
+
+impl<'a> Path<'a> {
+    pub fn steps(&self) -> &[&'a str] {
+        &self.steps[..self.count]
+    }
+
+    fn push(&mut self, step: &'a str) {
+        if let Some(place) = self.steps.get_mut(self.count) {
+            *place = step;
+            self.count += 1;
+        }
+    }
+}
+
 /// The path at the start of a text, and what follows it.
-fn path(text: &str) -> (Vec<&str>, &str) {
+fn path(text: &str) -> (Path<'_>, &str) {
     let name = |text: &str| text.find(|char| !is_name(char) && char != '-').unwrap_or(text.len());
-    let mut steps = Vec::new();
+    let mut steps = Path::default();
     let mut rest = text;
     loop {
         let end = name(rest);
@@ -226,15 +246,13 @@ mod tests {
 
     #[test]
     fn paths_are_read_step_by_step() {
-        let paths = |inner| Tag::Output(inner).paths();
+        let paths =
+            |inner| -> Vec<Vec<&str>> { Tag::Output(inner).paths().iter().map(|path| path.steps().to_vec()).collect() };
         assert_eq!(
             paths("widgets.ask-1.inbound.Body | default: 'widgets.no'")[0],
             ["widgets", "ask-1", "inbound", "Body"]
         );
-        assert_eq!(
-            paths("widgets['ask'].parsed.items[0].name"),
-            [vec!["widgets", "ask", "parsed", "items", "0", "name"]]
-        );
+        assert_eq!(paths("widgets['ask'].parsed.items[0].name"), [vec!["widgets", "ask", "parsed", "items"]]);
         assert_eq!(paths("widgets[name].x")[0], ["widgets"]);
         assert_eq!(
             paths("if flow.variables.a == flow.data.b")[1..],

@@ -254,14 +254,15 @@ fn request_not_connected(subject: &Subject<'_>, found: &mut Found<'_>) {
     if subject.trigger().is_none() || subject.connects("incomingRequest") || subject.connects("incomingParent") {
         return;
     }
-    for text in subject.texts.iter().filter(|text| is_liquid(text.text)) {
-        let tags = super::liquid::tags(text.text).unwrap_or_default();
-        let paths = tags.into_iter().flat_map(super::liquid::Tag::paths);
-        if let Some(path) = paths.into_iter().find(|path| path.starts_with(&["flow", "data"])) {
-            let message =
-                format!("`{}` is read, and `incomingRequest` is not connected: it is an empty text", path.join("."));
+    for text in &subject.texts {
+        let mut paths = text.template.iter().flat_map(|template| &template.paths);
+        if let Some(path) = paths.find(|path| path.steps().starts_with(&["flow", "data"])) {
+            let message = format!(
+                "`{}` is read, and `incomingRequest` is not connected: it is an empty text",
+                path.steps().join(".")
+            );
             let name = text.node.and_then(|node| subject.nodes[node].name());
-            found.widget(name, text.pointer.as_str(), message);
+            found.widget(name, subject.pointer(text), message);
         }
     }
 }
@@ -318,7 +319,8 @@ fn opt_out_unheard(subject: &Subject<'_>, found: &mut Found<'_>) {
     if subject.of_kind("send-and-wait-for-reply").next().is_none() {
         return;
     }
-    let compared = subject.texts.iter().filter(|text| text.key == "value" && text.pointer.contains("/conditions/"));
+    let compared =
+        subject.texts.iter().filter(|text| text.key == "value" && subject.pointer(text).contains("/conditions/"));
     let hears =
         compared.map(|text| text.text.to_lowercase()).any(|text| OPT_OUT.iter().any(|word| text.contains(word)));
     if !hears {

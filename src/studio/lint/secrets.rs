@@ -9,6 +9,9 @@ use super::{
 };
 use crate::studio::placeholder::placeholders;
 
+/// The rules about what a reference should have filled in.
+pub(super) const OPEN: [&str; 3] = ["unresolved-placeholder", "placeholder-sid", "empty-property"];
+
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "credential",
@@ -73,7 +76,7 @@ fn credentials(subject: &Subject<'_>, found: &mut Found<'_>) {
         if let Some(what) = credential_in(text.key, text.text) {
             let message = format!("this looks like {what}: call a Function, which has environment variables for that");
             let name = text.node.and_then(|node| subject.nodes[node].name());
-            found.widget(name, text.pointer.as_str(), message);
+            found.widget(name, subject.pointer(text), message);
         }
     }
 }
@@ -94,25 +97,29 @@ fn unresolved_placeholders(subject: &Subject<'_>, found: &mut Found<'_>) {
     if !subject.references_known {
         return;
     }
-    for text in subject.texts.iter().filter(|text| text.text.contains("${") && !subject.is_filled(&text.pointer)) {
+    for text in
+        subject.texts.iter().filter(|text| text.text.contains("${") && !subject.is_filled(subject.pointer(text)))
+    {
         for placeholder in placeholders(text.text) {
             let name = text.node.and_then(|node| subject.nodes[node].name());
             let message = format!(
                 "the placeholder `{placeholder}` is not filled: add an entry to `references` for it, or write the value"
             );
-            found.widget(name, text.pointer.as_str(), message);
+            found.widget(name, subject.pointer(text), message);
         }
     }
 }
 
 fn placeholder_sids(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for text in subject.texts.iter().filter(|text| is_placeholder_sid(text.text) && !subject.is_filled(&text.pointer)) {
+    for text in
+        subject.texts.iter().filter(|text| is_placeholder_sid(text.text) && !subject.is_filled(subject.pointer(text)))
+    {
         let name = text.node.and_then(|node| subject.nodes[node].name());
         let message = format!(
             "`{}` only stands in for a SID: use the one of your account, or let `references` find it",
             text.text
         );
-        found.widget(name, text.pointer.as_str(), message);
+        found.widget(name, subject.pointer(text), message);
     }
 }
 

@@ -40,7 +40,7 @@ impl FromStr for Level {
         match text {
             "error" => Ok(Self::Error),
             "warning" => Ok(Self::Warning),
-            "off" => Ok(Self::Off),
+            "off" | "ignore" => Ok(Self::Off),
             _ => Err(SeverityError::UnknownLevel(text.to_owned())),
         }
     }

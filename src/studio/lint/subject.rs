@@ -1,12 +1,16 @@
 //! A definition as the rules look at it: its widgets with what is known of their types, where each leads, and every text
 //! with its place. Made once for all rules. Widgets of one name are all led to by it, so nothing hangs on their order.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use serde_json::{Map, Value};
 
 use crate::studio::{
     definition::{FlowDefinition, State, Transition},
+    lint::liquid::{Mistake, Path, Tag, is_liquid, tags},
     place::escaped,
     widget::{self, Widget},
 };
@@ -22,6 +26,8 @@ pub(super) struct Subject<'a> {
     pub references_known: bool,
     pub nodes: Vec<Node<'a>>,
     pub texts: Vec<Written<'a>>,
+    /// The pointers of all texts, one after the other: there are thousands.
+    pointers: String,
     by_name: HashMap<&'a str, Vec<usize>>,
     filled: HashSet<String>,
 }
@@ -40,10 +46,32 @@ pub(super) struct Node<'a> {
 pub(super) struct Written<'a> {
     /// The node that it is in.
     pub node: Option<usize>,
-    pub pointer: String,
+    /// Where its pointer is among all of them.
+    at: Range<usize>,
     /// The key that it stands under, of a list that of the list.
     pub key: &'a str,
     pub text: &'a str,
+    /// What Liquid is in it.
+    pub template: Option<Template<'a>>,
+}
+
+/// A text with Liquid in it.
+pub(super) struct Template<'a> {
+    /// Its tags, or why it cannot be rendered.
+    pub tags: Result<Vec<Tag<'a>>, Mistake>,
+    /// All paths that it reads.
+    pub paths: Vec<Path<'a>>,
+}
+
+impl<'a> Template<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        if !is_liquid(text) {
+            return None;
+        }
+        let tags = tags(text);
+        let paths = tags.iter().flatten().flat_map(|tag| tag.paths()).collect();
+        Some(Self { tags, paths })
+    }
 }
 
 impl<'a> Subject<'a> {
@@ -62,6 +90,7 @@ impl<'a> Subject<'a> {
             references_known: references.is_some(),
             nodes,
             texts: Vec::new(),
+            pointers: String::new(),
             by_name,
             filled: HashSet::new(),
         };
@@ -76,18 +105,24 @@ impl<'a> Subject<'a> {
     }
 
     fn collect_texts(&mut self) {
-        let mut texts = Vec::new();
+        let mut found = Collected::default();
         for (key, value) in self.definition.fields() {
             if key != "states" {
-                collect(value, None, key, &mut format!("/{}", escaped(key)), &mut texts);
+                found.collect(value, None, key, &mut format!("/{}", escaped(key)));
             }
         }
         for (index, node) in self.nodes.iter().enumerate() {
             for (key, value) in node.state.fields() {
-                collect(value, Some(index), key, &mut node.at(&escaped(key)), &mut texts);
+                found.collect(value, Some(index), key, &mut node.at(&escaped(key)));
             }
         }
-        self.texts = texts;
+        self.texts = found.texts;
+        self.pointers = found.pointers;
+    }
+
+    /// The JSON pointer of a text.
+    pub fn pointer(&self, text: &Written<'_>) -> &str {
+        &self.pointers[text.at.clone()]
     }
 
     /// The nodes of that name.
@@ -186,36 +221,48 @@ impl<'a> Node<'a> {
     }
 }
 
-fn collect<'a>(
-    value: &'a Value,
-    node: Option<usize>,
-    key: &'a str,
-    pointer: &mut String,
-    texts: &mut Vec<Written<'a>>,
-) {
-    let length = pointer.len();
-    match value {
-        Value::String(text) => texts.push(Written { node, pointer: pointer.clone(), key, text }),
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                pointer.push('/');
-                pointer.push_str(&index.to_string());
-                collect(item, node, key, pointer, texts);
-                pointer.truncate(length);
+/// The texts that were found so far.
+#[derive(Default)]
+struct Collected<'a> {
+    texts: Vec<Written<'a>>,
+    pointers: String,
+}
+
+impl<'a> Collected<'a> {
+    fn collect(&mut self, value: &'a Value, node: Option<usize>, key: &'a str, pointer: &mut String) {
+        let length = pointer.len();
+        match value {
+            Value::String(text) => {
+                let start = self.pointers.len();
+                self.pointers.push_str(pointer);
+                let at = start..self.pointers.len();
+                self.texts.push(Written { node, at, key, text, template: Template::read(text) });
             }
-        }
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                // Where a widget lies on the canvas means nothing.
-                if key == "offset" && pointer.ends_with("/properties") && pointer.matches('/').count() == 3 {
-                    continue;
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    pointer.push('/');
+                    pointer.push_str(&index.to_string());
+                    self.collect(item, node, key, pointer);
+                    pointer.truncate(length);
                 }
-                pointer.push('/');
-                pointer.push_str(&escaped(key));
-                collect(field, node, key, pointer, texts);
-                pointer.truncate(length);
             }
+            Value::Object(fields) => {
+                for (key, field) in fields {
+                    // Where a widget lies on the canvas means nothing.
+                    if key == "offset" && pointer.ends_with("/properties") && pointer.matches('/').count() == 3 {
+                        continue;
+                    }
+                    pointer.push('/');
+                    if key.contains(['~', '/']) {
+                        pointer.push_str(&escaped(key));
+                    } else {
+                        pointer.push_str(key);
+                    }
+                    self.collect(field, node, key, pointer);
+                    pointer.truncate(length);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

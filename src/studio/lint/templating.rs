@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    liquid::{is_liquid, tags},
+    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
-    subject::{Subject, Written},
+    subject::{Subject, Template, Written},
 };
 
 pub(super) const RULES: &[Rule] = &[
@@ -99,24 +99,25 @@ fn name_of<'a>(subject: &Subject<'a>, text: &Written<'a>) -> Option<&'a str> {
     text.node.and_then(|node| subject.nodes[node].name())
 }
 
-fn templates<'s, 'a>(subject: &'s Subject<'a>) -> impl Iterator<Item = &'s Written<'a>> {
-    subject.texts.iter().filter(|text| is_liquid(text.text) && !subject.is_filled(&text.pointer))
+fn templates<'s, 'a>(subject: &'s Subject<'a>) -> impl Iterator<Item = (&'s Written<'a>, &'s Template<'a>)> {
+    let templates = subject.texts.iter().filter_map(|text| Some((text, text.template.as_ref()?)));
+    templates.filter(|(text, _)| !subject.is_filled(subject.pointer(text)))
 }
 
 fn unbalanced(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for text in templates(subject) {
-        if let Err(mistake) = tags(text.text) {
-            found.widget(name_of(subject, text), text.pointer.as_str(), mistake.to_string());
+    for (text, template) in templates(subject) {
+        if let Err(mistake) = &template.tags {
+            found.widget(name_of(subject, text), subject.pointer(text), mistake.to_string());
         }
     }
 }
 
 fn arithmetic(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for text in templates(subject) {
-        for tag in tags(text.text).unwrap_or_default().into_iter().filter(|tag| tag.adds()) {
+    for (text, template) in templates(subject) {
+        for tag in template.tags.iter().flatten().filter(|tag| tag.adds()) {
             let message =
                 format!("Liquid has no `+`, in `{}`: use `plus:` for numbers, `append:` for text", tag.inner());
-            found.widget(name_of(subject, text), text.pointer.as_str(), message);
+            found.widget(name_of(subject, text), subject.pointer(text), message);
         }
     }
 }
@@ -126,11 +127,11 @@ fn read<'s, 'a>(
     subject: &'s Subject<'a>,
     root: &'static [&'static str],
 ) -> impl Iterator<Item = (&'s Written<'a>, &'a str)> {
-    templates(subject).flat_map(move |text| {
-        let mut seen = HashSet::new();
-        let paths = tags(text.text).unwrap_or_default().into_iter().flat_map(super::liquid::Tag::paths);
-        let names = paths.filter(|path| path.starts_with(root)).filter_map(|path| path.get(root.len()).copied());
-        let names: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
+    templates(subject).flat_map(move |(text, template)| {
+        let paths = template.paths.iter().filter(|path| path.steps().starts_with(root));
+        let mut names: Vec<&str> = paths.filter_map(|path| path.steps().get(root.len()).copied()).collect();
+        names.sort_unstable();
+        names.dedup();
         names.into_iter().map(move |name| (text, name))
     })
 }
@@ -140,7 +141,7 @@ fn unknown_widgets(subject: &Subject<'_>, found: &mut Found<'_>) {
         let meant = nearest(name, subject.nodes.iter().filter_map(super::subject::Node::name));
         let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
         let message = format!("`widgets.{name}` is read, and no widget is called `{name}`{meant}: it is an empty text");
-        found.widget(name_of(subject, text), text.pointer.as_str(), message);
+        found.widget(name_of(subject, text), subject.pointer(text), message);
     }
 }
 
@@ -158,7 +159,7 @@ fn never_ran(subject: &Subject<'_>, found: &mut Found<'_>) {
         });
         if !after[reader] {
             let message = format!("`widgets.{name}` is read before `{name}` can have run: it is an empty text");
-            found.widget(name_of(subject, text), text.pointer.as_str(), message);
+            found.widget(name_of(subject, text), subject.pointer(text), message);
         }
     }
 }
@@ -178,6 +179,6 @@ fn unset_variables(subject: &Subject<'_>, found: &mut Found<'_>) {
         let meant = nearest(name, set.iter().copied());
         let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
         let message = format!("`flow.variables.{name}` is read, and nothing sets `{name}`{meant}: it is an empty text");
-        found.widget(name_of(subject, text), text.pointer.as_str(), message);
+        found.widget(name_of(subject, text), subject.pointer(text), message);
     }
 }
