@@ -67,11 +67,12 @@ check-format: ## rustfmt
 check-code: ## clippy; a warning is an error
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 
-check-generated: ## Fail if crds/ is not what `make generate` would write
+check-generated: ## Fail if crds/ and docs/lint.md are not what `make generate` would write
 	@$(CARGO) build --locked --bin engage-operator
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	  $(TARGET)/debug/engage-operator crds --output-dir "$$fresh" && \
-	  diff -r crds "$$fresh" || { echo 'crds/ is out of date: run `make generate`' >&2; exit 1; }
+	  diff -r crds "$$fresh" && $(TARGET)/debug/engage-operator flow lint --print-document | diff docs/lint.md - || \
+	  { echo 'crds/ or docs/lint.md is out of date: run `make generate`' >&2; exit 1; }
 
 check-dependencies: ## Licences, bans and sources of dependencies; the simulator depends on nothing of the product
 	$(CARGO) deny --locked check bans licenses sources
@@ -98,9 +99,10 @@ model: ## The model checker of the delivery at its long bounds, and 30,000 rando
 fuzz: ## Each fuzz target for a minute; SECONDS_EACH says otherwise. Needs g++
 	fuzz/run
 
-generate: ## Write crds/ anew from the types in src/api, and what is made of it and of the chart
+generate: ## Write anew crds/ from the types in src/api, docs/lint.md from the rules, and what is made of crds/ and the chart
 	@$(CARGO) build --locked --bin engage-operator
 	$(TARGET)/debug/engage-operator crds --output-dir crds
+	$(TARGET)/debug/engage-operator flow lint --print-document >docs/lint.md
 	scripts/render-manifests
 
 build: ## The optimised program, target/release/engage-operator

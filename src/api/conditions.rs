@@ -21,6 +21,8 @@ pub const VERIFIED: &str = "Verified";
 pub const PROGRAMMED: &str = "Programmed";
 /// The live flow is as the spec says.
 pub const SYNCED: &str = "Synced";
+/// Present and `False` while the flow is kept as it is written although something in it deserves a look.
+pub const LINTED: &str = "Linted";
 /// Present and `False` when outcomes are kept in memory only and are forgotten on restart.
 pub const DURABLE: &str = "Durable";
 /// Present and `False` when nothing is known of messages after Twilio took them.

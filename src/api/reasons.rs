@@ -46,6 +46,7 @@ pub mod condition {
     pub const SYNCED: &str = "Synced";
     pub const DRAFT: &str = "Draft";
     pub const DEFINITION_INVALID: &str = "DefinitionInvalid";
+    pub const LINT_WARNINGS: &str = "LintWarnings";
     pub const REFERENCE_NOT_FOUND: &str = "ReferenceNotFound";
     pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
     pub const CONFIG_MAP_NOT_FOUND: &str = "ConfigMapNotFound";

@@ -1,6 +1,6 @@
 //! `StudioFlow`: this Twilio Studio flow exists and stays as git says.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
@@ -70,6 +70,9 @@ pub struct StudioFlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub references: Vec<FlowReference>,
+    /// What is taken for an error and what for a warning in the definition. Errors are not written to the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lint: Option<FlowLint>,
     /// What becomes of the flow in Studio when this resource is deleted. `Retain` leaves it there. `Delete` deletes it, as soon
     /// as no EngageDestination refers to it; what cannot be deleted within ten minutes is left there, and an event says so.
     /// Default: Retain.
@@ -78,6 +81,24 @@ pub struct StudioFlowSpec {
     /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "StudioFlowSpec::default_resync_interval")]
     pub resync_interval: Period,
+}
+
+/// Rules of the lint that are taken otherwise than by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowLint {
+    /// A severity for each rule by its code, as in `unreachable-widget: Ignore`. docs/lint.md lists the rules and their defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 100))]
+    pub severities: BTreeMap<String, LintSeverity>,
+}
+
+/// `Error` keeps the flow from being written, `Warning` is told of, `Ignore` is not looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LintSeverity {
+    Error,
+    Warning,
+    Ignore,
 }
 
 /// What becomes of a flow whose resource is deleted.
@@ -153,11 +174,32 @@ pub struct StudioFlowStatus {
     /// The last edit that somebody else made and that was put back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<FlowDrift>,
+    /// What a look at the definition found, at most twenty: the errors for which it is not written, or else the warnings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lint: Vec<LintFinding>,
     /// `Ready` sums up; `Accepted`, `ResolvedRefs` and `Synced` say at which step it stands, `Reconciling` and `Stalled` whether
     /// waiting or acting helps.
     #[serde(default)]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// Something in the definition that deserves a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LintFinding {
+    /// The rule, such as `failed-to-enqueue-ends`; docs/lint.md says more of each.
+    pub code: String,
+    /// `Error` or `Warning`.
+    pub severity: LintSeverity,
+    /// Name of the widget that it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub widget: Option<String>,
+    /// JSON pointer from the top of the definition, such as `/states/3/transitions/0/next`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pointer: String,
+    /// What is wrong and what to do.
+    pub message: String,
 }
 
 /// A create that was begun and whose answer is not recorded yet.

@@ -70,7 +70,11 @@ async fn a_definition_that_is_wrong_is_told_without_asking_anybody() {
     let status = cluster.flow_writes.lock().unwrap().pop().unwrap();
     let ready = conditions::find(&status.conditions, conditions::READY).unwrap();
     assert_eq!(ready.reason, "DefinitionInvalid");
-    assert_eq!(ready.message, "spec.definition: no widget is called `Nowhere` (at /initial_state)");
+    assert_eq!(
+        ready.message,
+        "spec.definition: no widget is called `Nowhere`: `initial_state` is the name of the trigger widget (at /initial_state) \
+         [unknown-initial-state]"
+    );
     assert!(conditions::is_true(&status.conditions, conditions::STALLED));
 }
 

@@ -225,6 +225,11 @@ impl Cluster for KubeCluster {
         }
         let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
+        if let Some(linted) = conditions::find(&status.conditions, conditions::LINTED)
+            && conditions::find(before, conditions::LINTED).map(|before| &before.message) != Some(&linted.message)
+        {
+            self.publish(current.as_ref(), EventType::Warning, &linted.reason, linted.message.clone()).await;
+        }
         // The watch says nothing of what is known here already.
         for destination in self.referring_to(&key) {
             let _ = self.wake.send(ObjectRef::Destination(destination));

@@ -1,12 +1,15 @@
 //! A flow definition and the parts of it that are asked for. The accessors are tolerant: what is not of the expected
-//! shape is passed over here and reported by [`check`](super::check).
+//! shape is passed over here and reported by the rules of [`lint`](super::lint).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    lint::{finding::Finding, reading},
+    unwrap::{unwrap, unwrap_fields},
+};
 
 /// Type of the widget that every execution begins with.
 const TRIGGER: &str = "trigger";
@@ -33,23 +36,22 @@ pub struct Transition<'a> {
 }
 
 impl FlowDefinition {
-    /// Takes a document that a person calls a flow definition. An answer of Studio's API and an export from before the v2
-    /// API are told apart from one, since both look right at a glance.
-    pub fn parse(document: Value) -> Result<Self, Problem> {
-        let Value::Object(fields) = document else { return Err(Problem::of_the_flow("", ProblemKind::NotAnObject)) };
-        Self::from_fields(fields)
+    /// Takes a document that a person calls a flow definition, out of the answer or file that it [came in](super::unwrap).
+    /// An export from before the v2 API is told apart from one, since it looks right at a glance.
+    pub fn parse(document: Value) -> Result<Self, Finding> {
+        let (fields, _) = unwrap(document)?;
+        Self::checked(fields)
     }
 
     /// As [`FlowDefinition::parse`], for a document that is known to be an object.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, Problem> {
-        if !fields.contains_key("states") && fields.get("definition").is_some_and(Value::is_object) {
-            return Err(Problem::of_the_flow("/definition", ProblemKind::ApiAnswer));
-        }
+    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, Finding> {
+        let (fields, _) = unwrap_fields(fields)?;
+        Self::checked(fields)
+    }
+
+    fn checked(fields: Map<String, Value>) -> Result<Self, Finding> {
         let definition = Self(fields);
-        if !definition.0.contains_key("initial_state") && definition.states().any(|state| state.is_legacy()) {
-            return Err(Problem::of_the_flow("", ProblemKind::LegacyExport));
-        }
-        Ok(definition)
+        reading::is_legacy(&definition).map_or(Ok(definition), Err)
     }
 
     /// Takes what Studio holds, whatever its shape.
@@ -128,11 +130,6 @@ impl<'a> State<'a> {
     pub(super) const fn fields(&self) -> &'a Map<String, Value> {
         self.fields
     }
-
-    /// Before the v2 API the types of widgets were in camel case: `InitialState`, `MessagePrompt`, `Branch`.
-    fn is_legacy(&self) -> bool {
-        self.kind().is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
-    }
 }
 
 impl<'a> Transition<'a> {
@@ -157,21 +154,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_the_api_is_named_as_one() {
-        let problem = FlowDefinition::parse(json!({"sid": "FW1", "definition": {"states": []}})).unwrap_err();
-        assert_eq!(problem.kind, ProblemKind::ApiAnswer);
-        assert!(problem.to_string().contains("use what is under `definition`"), "{problem}");
+    fn an_answer_of_the_api_is_the_definition_in_it() {
+        let answer = json!({"sid": "FW1", "definition": {"states": []}});
+        assert_eq!(FlowDefinition::parse(answer).unwrap().to_string(), r#"{"states":[]}"#);
     }
 
     #[test]
     fn an_export_from_before_the_v2_api_is_named_as_one() {
         let old = json!({"description": "", "states": [{"name": "Trigger", "type": "InitialState"}]});
-        assert_eq!(FlowDefinition::parse(old).unwrap_err().kind, ProblemKind::LegacyExport);
+        assert_eq!(FlowDefinition::parse(old).unwrap_err().code, "legacy-export");
     }
 
     #[test]
     fn what_is_not_an_object_is_no_definition() {
-        assert_eq!(FlowDefinition::parse(json!([])).unwrap_err().kind, ProblemKind::NotAnObject);
+        assert_eq!(FlowDefinition::parse(json!([])).unwrap_err().code, "not-a-definition");
     }
 
     #[test]

@@ -1,69 +1,8 @@
-//! Places of a definition that still wait for a value of the account: `${name}` in any text, and the empty text where
-//! Send to Flex wants a SID. An unfilled one would be saved by Studio and fail a customer later, so it is an error here.
-//! Liquid stays out of it: in `${{amount}}` the dollar is a dollar.
-
-use serde_json::Value;
-
-use super::{
-    definition::FlowDefinition,
-    place::escaped,
-    problem::{Problem, ProblemKind},
-};
-
-/// Widget type and properties that Studio accepts empty although the widget cannot work without them.
-const NEEDED_SIDS: (&str, [&str; 2]) = ("send-to-flex", ["workflow", "channel"]);
-
-impl FlowDefinition {
-    /// Every placeholder that is left, in the order of the document.
-    pub fn unresolved(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        for (key, value) in self.fields() {
-            if key != "states" {
-                search(value, None, &format!("/{}", escaped(key)), &mut problems);
-            }
-        }
-        for state in self.states() {
-            for (key, value) in state.fields() {
-                search(value, state.name(), &format!("/states/{}/{}", state.index, escaped(key)), &mut problems);
-            }
-            let (kind, needed) = NEEDED_SIDS;
-            if state.kind() == Some(kind) {
-                for property in needed {
-                    if state.properties().and_then(|properties| properties.get(property)?.as_str()) == Some("") {
-                        let pointer = format!("/states/{}/properties/{property}", state.index);
-                        problems.push(Problem::of(state.name(), pointer, ProblemKind::EmptyReference(property)));
-                    }
-                }
-            }
-        }
-        problems
-    }
-}
-
-fn search(value: &Value, widget: Option<&str>, pointer: &str, problems: &mut Vec<Problem>) {
-    match value {
-        Value::String(text) => {
-            for placeholder in placeholders(text) {
-                let kind = ProblemKind::UnresolvedPlaceholder(placeholder.to_owned());
-                problems.push(Problem::of(widget, pointer, kind));
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                search(item, widget, &format!("{pointer}/{index}"), problems);
-            }
-        }
-        Value::Object(fields) => {
-            for (key, field) in fields {
-                search(field, widget, &format!("{pointer}/{}", escaped(key)), problems);
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
+//! Places of a definition that still wait for a value of the account: `${name}` in any text. An unfilled one would be saved
+//! by Studio and fail a customer later. Liquid stays out of it: in `${{amount}}` the dollar is a dollar.
 
 /// The placeholders in a text, with their braces.
-fn placeholders(text: &str) -> impl Iterator<Item = &str> {
+pub fn placeholders(text: &str) -> impl Iterator<Item = &str> {
     text.match_indices("${").filter_map(|(start, _)| {
         let inside = &text[start + 2..];
         let end = inside.find('}')?;
@@ -75,8 +14,6 @@ fn placeholders(text: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -85,23 +22,5 @@ mod tests {
         assert_eq!(found("${workflow}"), ["${workflow}"]);
         assert_eq!(found("a ${one} b ${two.three}"), ["${one}", "${two.three}"]);
         assert_eq!(found("costs ${{flow.variables.amount}} or ${}"), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn what_is_not_filled_names_its_widget() {
-        let flow = FlowDefinition::parse(json!({"initial_state": "Trigger", "states": [
-            {"name": "agent", "type": "send-to-flex", "properties": {"workflow": "", "channel": "${task_channel}"}}
-        ]}))
-        .unwrap();
-        let problems: Vec<String> = flow.unresolved().iter().map(ToString::to_string).collect();
-        assert_eq!(
-            problems,
-            [
-                "widget `agent`: the placeholder `${task_channel}` is not filled: add an entry to `references` for it, or \
-                 write the value (at /states/0/properties/channel)",
-                "widget `agent`: `workflow` is empty: add an entry to `references` for it, or write the SID \
-                 (at /states/0/properties/workflow)",
-            ]
-        );
     }
 }

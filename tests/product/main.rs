@@ -17,6 +17,7 @@ mod event_forms;
 mod harness;
 mod interaction;
 mod kill;
+mod lint;
 mod openings;
 mod original_failures;
 mod pace;

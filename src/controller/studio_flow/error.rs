@@ -10,7 +10,7 @@ use crate::{
         credentials::SecretProblem,
         disposition::reason_of,
     },
-    studio::{FillError, Problem},
+    studio::{FillError, Finding, lint::severities::SeverityError},
     twilio::TwilioError,
 };
 
@@ -19,9 +19,11 @@ use crate::{
 pub enum FlowError {
     /// `field` is where the definition is written.
     #[error("{field}: {}", joined(.problems.iter().map(ToString::to_string)))]
-    Definition { field: &'static str, problems: Vec<Problem> },
+    Definition { field: &'static str, problems: Vec<Finding> },
     #[error("spec: set either definition or definitionFrom")]
     NoDefinition,
+    #[error("spec.lint.severities: {0}")]
+    Severity(#[from] SeverityError),
     #[error("spec.definitionFrom: {0}")]
     ConfigMap(#[from] ConfigMapProblem),
     #[error("{}", joined(.0.iter().map(|(index, error)| format!("spec.references[{index}]: {error}"))))]
@@ -96,6 +98,7 @@ impl FlowError {
         match self {
             Self::Definition { .. }
             | Self::NoDefinition
+            | Self::Severity(_)
             | Self::ConfigMap(ConfigMapProblem::NotJson { .. })
             | Self::Fill(_) => conditions::ACCEPTED,
             Self::ConfigMap(_) | Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => {
@@ -113,7 +116,7 @@ impl FlowError {
         match self {
             Self::Definition { .. } | Self::RefusedByStudio(_) => reasons::DEFINITION_INVALID,
             Self::ConfigMap(problem) => problem.reason(),
-            Self::NoDefinition | Self::Fill(_) => reasons::INVALID_SPEC,
+            Self::NoDefinition | Self::Severity(_) | Self::Fill(_) => reasons::INVALID_SPEC,
             Self::Secret(problem) => problem.reason(),
             Self::Names(problems) => problems.first().map_or(reasons::REFERENCE_NOT_FOUND, |problem| problem.reason),
             Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => reason_of(source),
@@ -133,6 +136,7 @@ impl FlowError {
             | Self::ConfigMap(_)
             | Self::Definition { .. }
             | Self::NoDefinition
+            | Self::Severity(_)
             | Self::Fill(_)
             | Self::Names(_)
             | Self::CreateInterrupted(_)
@@ -142,7 +146,10 @@ impl FlowError {
 
     /// Whether it is known by then that the spec describes a flow.
     pub const fn is_accepted(&self) -> bool {
-        !matches!(self, Self::Definition { .. } | Self::NoDefinition | Self::ConfigMap(_) | Self::Fill(_))
+        !matches!(
+            self,
+            Self::Definition { .. } | Self::NoDefinition | Self::Severity(_) | Self::ConfigMap(_) | Self::Fill(_)
+        )
     }
 
     /// Whether waiting or acting helps.

@@ -7,6 +7,7 @@ pub mod apply;
 pub mod dereference;
 pub mod error;
 pub mod journal;
+pub mod lint;
 pub mod live;
 pub mod marker;
 pub mod observe;
@@ -48,6 +49,7 @@ async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Conte
     removal::hold(flow, cluster).await?; // client: cluster
     let written = dereference::definition(flow, cluster).await?; // client: cluster
     let definition = validate::definition(&flow.spec, written)?; // no client
+    lint::note(&flow.spec, &definition, journal)?; // no client
     let references = dereference::dereference(flow, context).await?; // client: cluster, Twilio
     let desired = validate::desired(&flow.spec, definition, &references.values)?; // no client
     let account = &references.account;

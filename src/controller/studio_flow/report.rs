@@ -18,6 +18,7 @@ use crate::{
             apply::{Applied, Outcome},
             error::{ConfigMapProblem, FlowError},
             journal::Journal,
+            lint,
             plan::{ForeignRevision, Refusal, Wait},
         },
     },
@@ -110,6 +111,7 @@ fn compose(
             write_error(error, &mut writer);
         }
     }
+    lint::write(result.as_ref().err(), status, &mut writer);
     status.conditions = writer.into_conditions();
 }
 

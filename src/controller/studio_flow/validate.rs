@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     api::StudioFlowSpec,
-    controller::studio_flow::error::FlowError,
+    controller::studio_flow::{error::FlowError, lint},
     studio::{DefinitionHash, FlowDefinition},
 };
 
@@ -33,7 +33,7 @@ pub fn definition(spec: &StudioFlowSpec, written: Written) -> Result<FlowDefinit
     let Written { field, fields } = written;
     let wrong = |problems| FlowError::Definition { field, problems };
     let definition = FlowDefinition::from_fields(fields).map_err(|problem| wrong(vec![problem]))?;
-    let problems = definition.problems();
+    let problems = lint::errors(spec, &definition)?;
     if !problems.is_empty() {
         return Err(wrong(problems));
     }
@@ -55,7 +55,7 @@ pub fn desired(spec: &StudioFlowSpec, mut definition: FlowDefinition, values: &[
             .fill(&reference.widget, &reference.property, value)
             .map_err(|error| FlowError::Fill(vec![(index, error)]))?;
     }
-    let unresolved = definition.unresolved();
+    let unresolved = lint::still_open(spec, &definition)?;
     if !unresolved.is_empty() {
         let field = if spec.definition.is_some() { IN_SPEC } else { IN_CONFIG_MAP };
         return Err(FlowError::Definition { field, problems: unresolved });
@@ -76,7 +76,7 @@ mod tests {
             "friendlyName": "Agent",
             "definition": {"initial_state": "Trigger", "states": [
                 {"name": "Trigger", "type": "trigger", "transitions": [{"event": "incomingMessage", "next": "agent"}]},
-                {"name": "agent", "type": "send-to-flex", "properties": {"workflow": workflow, "channel": "TC1"}}
+                {"name": "agent", "type": "send-to-flex", "properties": {"workflow": workflow, "channel": "TC00000000000000000000000000000001"}}
             ]},
             "references": references
         }))
@@ -99,7 +99,7 @@ mod tests {
     fn an_unfilled_placeholder_stops_the_write_however_it_is_spelt() {
         for placeholder in ["", "${workflow}"] {
             let spec = spec(placeholder, &json!([]));
-            let error = desired(&spec, definition(&spec).unwrap(), &[]).unwrap_err();
+            let error = definition(&spec).unwrap_err();
             assert_eq!(error.reason(), "DefinitionInvalid");
             assert!(error.to_string().contains("add an entry to `references`"), "{error}");
         }
@@ -107,8 +107,10 @@ mod tests {
 
     #[test]
     fn a_reference_to_nothing_is_told_by_its_place_in_the_spec() {
-        let spec =
-            spec("x", &json!([{"widget": "agnet", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]));
+        let spec = spec(
+            "{{flow.data.workflow}}",
+            &json!([{"widget": "agnet", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]),
+        );
         let error = definition(&spec).unwrap_err();
         assert_eq!(error.reason(), "InvalidSpec");
         assert_eq!(error.to_string(), "spec.references[0]: no widget is called `agnet`");

@@ -1,0 +1,101 @@
+//! What a look at the definition finds, and how it shows: an error keeps the flow from being written, a warning is told of.
+//! No client.
+
+use crate::{
+    api::{
+        StudioFlowSpec, StudioFlowStatus,
+        conditions::{self, Truth},
+        reasons::condition as reasons,
+        studio_flow::{LintFinding, LintSeverity},
+    },
+    controller::{
+        condition_writer::{ConditionWriter, joined},
+        studio_flow::{error::FlowError, journal::Journal},
+    },
+    studio::{
+        Finding, FlowDefinition,
+        lint::{
+            self,
+            finding::Severity,
+            severities::{Level, Severities, SeverityError},
+        },
+    },
+};
+
+/// Most findings in a status.
+const MAX_FINDINGS: usize = 20;
+/// Most characters of one in a status.
+const MAX_MESSAGE: usize = 512;
+
+/// The errors of a definition as it is written.
+pub fn errors(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
+    let mut findings = findings(spec, definition)?;
+    findings.retain(|finding| finding.severity == Severity::Error);
+    Ok(findings)
+}
+
+/// What the references have left open in a definition that they were filled in.
+pub fn still_open(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
+    let mut open = lint::still_open(definition, &severities(spec)?);
+    open.retain(|finding| finding.severity == Severity::Error);
+    Ok(open)
+}
+
+/// Notes the warnings of a definition that has no errors.
+pub fn note(spec: &StudioFlowSpec, definition: &FlowDefinition, journal: &mut Journal<'_>) -> Result<(), FlowError> {
+    let warnings = findings(spec, definition)?;
+    journal.note(|status| status.lint = told(&warnings));
+    Ok(())
+}
+
+/// Writes the condition `Linted`, and the errors that kept the flow from being written.
+pub fn write(error: Option<&FlowError>, status: &mut StudioFlowStatus, writer: &mut ConditionWriter) {
+    if let Some(FlowError::Definition { field: _, problems }) = error {
+        status.lint = told(problems);
+    }
+    let warnings = status.lint.iter().filter(|finding| finding.severity == LintSeverity::Warning);
+    let said: Vec<String> = warnings.map(line).collect();
+    if said.is_empty() {
+        writer.remove(conditions::LINTED);
+    } else {
+        writer.set(conditions::LINTED, Truth::False, reasons::LINT_WARNINGS, joined(said.into_iter()));
+    }
+}
+
+fn findings(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
+    let references: Vec<_> = spec.references.iter().map(|it| (it.widget.as_str(), it.property.as_str())).collect();
+    Ok(lint::lint(definition, Some(&references), &severities(spec)?))
+}
+
+/// The severities that a spec asks for.
+pub fn severities(spec: &StudioFlowSpec) -> Result<Severities, SeverityError> {
+    let mut severities = Severities::default();
+    for (code, severity) in spec.lint.iter().flat_map(|lint| &lint.severities) {
+        let level = match severity {
+            LintSeverity::Error => Level::Error,
+            LintSeverity::Warning => Level::Warning,
+            LintSeverity::Ignore => Level::Off,
+        };
+        severities.set(code, level)?;
+    }
+    Ok(severities)
+}
+
+fn told(findings: &[Finding]) -> Vec<LintFinding> {
+    let told = findings.iter().take(MAX_FINDINGS).map(|finding| LintFinding {
+        code: finding.code.to_owned(),
+        severity: match finding.severity {
+            Severity::Error => LintSeverity::Error,
+            Severity::Warning => LintSeverity::Warning,
+        },
+        widget: finding.widget.clone(),
+        pointer: finding.pointer.clone(),
+        message: finding.message.chars().take(MAX_MESSAGE).collect(),
+    });
+    told.collect()
+}
+
+fn line(finding: &LintFinding) -> String {
+    let widget = finding.widget.as_ref().map(|widget| format!("widget `{widget}`: ")).unwrap_or_default();
+    format!("{widget}{} [{}]", finding.message, finding.code)
+}
