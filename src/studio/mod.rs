@@ -6,8 +6,10 @@
 
 pub mod canonical;
 pub mod check;
+pub mod condition;
 pub mod definition;
 pub mod difference;
+pub mod mention;
 pub mod place;
 pub mod placeholder;
 pub mod problem;
@@ -16,5 +18,6 @@ pub mod widget;
 
 pub use canonical::DefinitionHash;
 pub use definition::FlowDefinition;
+pub use difference::Difference;
 pub use problem::{Problem, ProblemKind};
 pub use references::FillError;
