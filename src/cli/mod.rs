@@ -3,6 +3,7 @@
 mod controller;
 mod crds;
 mod deliveries;
+mod flow;
 mod gateway;
 mod get;
 mod logging;
@@ -34,6 +35,7 @@ enum Command {
     Get(get::Get),
     Deliveries(Box<deliveries::Deliveries>),
     Preview(preview::Preview),
+    Flow(flow::Flow),
     Crds(crds::Crds),
 }
 
@@ -47,6 +49,7 @@ impl Cli {
             Command::Get(get) => get.execute(),
             Command::Deliveries(deliveries) => deliveries.execute(),
             Command::Preview(preview) => preview.execute(),
+            Command::Flow(flow) => flow.execute(),
             Command::Crds(crds) => crds.execute(),
         }
     }
@@ -54,5 +57,7 @@ impl Cli {
 
 /// The exit code of a command that failed: 1, or what its help says.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    error.downcast_ref::<deliveries::Failure>().map_or(1, deliveries::Failure::exit_code)
+    let deliveries = error.downcast_ref::<deliveries::Failure>().map(deliveries::Failure::exit_code);
+    let flow = error.downcast_ref::<flow::Failure>().map(flow::Failure::exit_code);
+    deliveries.or(flow).unwrap_or(1)
 }

@@ -58,14 +58,19 @@ pub struct Objects {
 
 /// Reads the folder and its sub-folders. Hidden files and folders are left out: a mounted ConfigMap keeps its versions there.
 pub fn read(folder: &Path) -> std::io::Result<Objects> {
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
-    files.sort();
     let mut objects = Objects::default();
-    for file in files {
+    for file in files(folder)? {
         objects.read_file(folder, &file);
     }
     Ok(objects)
+}
+
+/// The files that [`read`] reads, in their order.
+pub fn files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.sort();
+    Ok(files)
 }
 
 /// Reads one file, whatever its name ends in.
@@ -98,7 +103,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 impl Objects {
     fn read_file(&mut self, folder: &Path, file: &Path) {
         let shown = file.strip_prefix(folder).unwrap_or(file).to_owned();
-        match documents(file) {
+        match text(file).and_then(|text| documents(&text)) {
             Ok(documents) => {
                 for document in documents {
                     self.read_document(&shown, document);
@@ -178,14 +183,18 @@ fn insert_once<T>(objects: &mut BTreeMap<ObjectKey, T>, key: ObjectKey, object: 
     Ok(())
 }
 
-/// The documents of a file. An error names the place but does not quote it: it may be a Secret's.
-fn documents(file: &Path) -> Result<Vec<Value>, String> {
+/// The text of a file of bearable size.
+pub fn text(file: &Path) -> Result<String, String> {
     let size = std::fs::metadata(file).map_err(|error| error.to_string())?.len();
     if size > MAX_FILE {
         return Err(format!("the file has {size} bytes; at most {MAX_FILE} are read"));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    serde_saphyr::from_multiple(&text).map_err(|error| {
+    std::fs::read_to_string(file).map_err(|error| error.to_string())
+}
+
+/// The documents of a file. An error names the place but does not quote it: it may be a Secret's.
+pub fn documents(text: &str) -> Result<Vec<Value>, String> {
+    serde_saphyr::from_multiple(text).map_err(|error| {
         let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
         format!("not YAML{}", place.unwrap_or_default())
     })

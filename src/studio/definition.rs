@@ -6,7 +6,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    problem::{Problem, ProblemKind},
+    unwrap::{unwrap, unwrap_fields},
+};
 
 /// Type of the widget that every execution begins with.
 const TRIGGER: &str = "trigger";
@@ -33,18 +36,20 @@ pub struct Transition<'a> {
 }
 
 impl FlowDefinition {
-    /// Takes a document that a person calls a flow definition. An answer of Studio's API and an export from before the v2
-    /// API are told apart from one, since both look right at a glance.
+    /// Takes a document that a person calls a flow definition, out of the answer or file that it [came in](super::unwrap).
+    /// An export from before the v2 API is told apart from one, since it looks right at a glance.
     pub fn parse(document: Value) -> Result<Self, Problem> {
-        let Value::Object(fields) = document else { return Err(Problem::of_the_flow("", ProblemKind::NotAnObject)) };
-        Self::from_fields(fields)
+        let (fields, _) = unwrap(document)?;
+        Self::checked(fields)
     }
 
     /// As [`FlowDefinition::parse`], for a document that is known to be an object.
     pub fn from_fields(fields: Map<String, Value>) -> Result<Self, Problem> {
-        if !fields.contains_key("states") && fields.get("definition").is_some_and(Value::is_object) {
-            return Err(Problem::of_the_flow("/definition", ProblemKind::ApiAnswer));
-        }
+        let (fields, _) = unwrap_fields(fields)?;
+        Self::checked(fields)
+    }
+
+    fn checked(fields: Map<String, Value>) -> Result<Self, Problem> {
         let definition = Self(fields);
         if !definition.0.contains_key("initial_state") && definition.states().any(|state| state.is_legacy()) {
             return Err(Problem::of_the_flow("", ProblemKind::LegacyExport));
@@ -157,10 +162,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_of_the_api_is_named_as_one() {
-        let problem = FlowDefinition::parse(json!({"sid": "FW1", "definition": {"states": []}})).unwrap_err();
-        assert_eq!(problem.kind, ProblemKind::ApiAnswer);
-        assert!(problem.to_string().contains("use what is under `definition`"), "{problem}");
+    fn an_answer_of_the_api_is_the_definition_in_it() {
+        let answer = json!({"sid": "FW1", "definition": {"states": []}});
+        assert_eq!(FlowDefinition::parse(answer).unwrap().to_string(), r#"{"states":[]}"#);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod place;
 pub mod placeholder;
 pub mod problem;
 pub mod references;
+mod unwrap;
 pub mod widget;
 
 pub use canonical::DefinitionHash;

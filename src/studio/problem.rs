@@ -17,8 +17,8 @@ pub struct Problem {
 pub enum ProblemKind {
     #[error("a flow definition is a JSON object, the JSON of a Studio export")]
     NotAnObject,
-    #[error("this is an answer of Studio's API, not a definition: use what is under `definition`")]
-    ApiAnswer,
+    #[error("there are several definitions in it, at {0}: give one")]
+    SeveralDefinitions(String),
     #[error(
         "this is an export in the format from before Studio's v2 API, which Studio no longer takes: open the flow in the Console, save it, and export it again"
     )]
