@@ -8,6 +8,7 @@ pub mod canonical;
 pub mod check;
 pub mod condition;
 pub mod definition;
+pub mod diagram;
 pub mod difference;
 pub mod mention;
 pub mod place;
@@ -19,6 +20,7 @@ pub mod widget;
 
 pub use canonical::DefinitionHash;
 pub use definition::FlowDefinition;
+pub use diagram::Picture;
 pub use difference::Difference;
 pub use problem::{Problem, ProblemKind};
 pub use references::FillError;
