@@ -89,7 +89,7 @@ impl Picture {
             let comes_from =
                 line.points.iter().rev().find(|point| **point != (*x, *y)).map_or((*x, 0.0), |point| *point);
             let shape = match comes_from {
-                (from_x, _) if from_x > *x + 0.05 => "l7 -4 v8 z",
+                (_, from_y) if (from_y - y).abs() < 0.05 => "l7 -4 v8 z",
                 (_, from_y) if from_y > *y => "l-4 7 h8 z",
                 _ => "l-4 -7 h8 z",
             };

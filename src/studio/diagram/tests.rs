@@ -113,6 +113,22 @@ fn transitions_between_the_same_two_are_one_arrow() {
 }
 
 #[test]
+fn an_arrow_points_where_the_execution_goes() {
+    let heads = |next: Value| {
+        let svg = Picture::of(&flow(json!({"initial_state": "a", "states": [
+            {"name": "a", "type": "trigger", "transitions": [{"event": "incomingMessage", "next": "b"}]},
+            {"name": "b", "type": "send-message", "transitions": [{"event": "sent", "next": next}]},
+        ]})))
+        .svg();
+        let count = |shape: &str| svg.matches(shape).count();
+        (count("l-4 -7 h8 z"), count("l-4 7 h8 z"), count("l7 -4 v8 z"))
+    };
+    assert_eq!(heads(Value::Null), (2, 0, 0));
+    assert_eq!(heads(json!("a")), (1, 1, 0));
+    assert_eq!(heads(json!("b")), (1, 0, 1));
+}
+
+#[test]
 fn names_from_a_file_stay_names() {
     let document = json!({"initial_state": HOSTILE, "states": [
         {"name": HOSTILE, "type": HOSTILE, "transitions": [{"event": HOSTILE, "next": HOSTILE}, {"event": "match", "conditions": [{"type": "equal_to", "value": HOSTILE}]}]}

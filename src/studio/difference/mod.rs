@@ -169,6 +169,7 @@ fn changes_of_widgets(
     document: &Value,
 ) -> Vec<WidgetDifference> {
     let mut found = Vec::new();
+    let mentioned = mentioned(document);
     let mut old_by_new_name: BTreeMap<&str, (&str, Vec<&Value>)> = BTreeMap::new();
     for (name, states) in &old.0 {
         old_by_new_name.insert(renames.new_name(name).unwrap_or(name), (name, states.clone()));
@@ -188,8 +189,10 @@ fn changes_of_widgets(
         }
         let pairs = gone.len().min(arrived.len());
         for (gone, arrived) in gone.drain(..pairs).zip(arrived.drain(..pairs)) {
-            let former = (old_name != name)
-                .then(|| Renamed { from: old_name.to_owned(), left_behind: mentions_left(document, old_name) });
+            let former = (old_name != name).then(|| Renamed {
+                from: old_name.to_owned(),
+                left_behind: mentioned.get(old_name).copied().unwrap_or_default(),
+            });
             let (properties, transitions) = changes_within(gone, arrived, renames);
             found.push(WidgetDifference::of(arrived, Change::Changed { renamed: former, properties, transitions }));
         }
@@ -225,10 +228,15 @@ fn changes_within(old: &Value, new: &Value, renames: &Renames) -> (Vec<PropertyC
     (comparison.changes, transitions)
 }
 
-fn mentions_left(document: &Value, name: &str) -> usize {
+/// How often a definition mentions each name.
+fn mentioned(document: &Value) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
     let states = document.get("states").and_then(Value::as_array).into_iter().flatten();
-    let within = states.flat_map(mentions_of).filter(|(_, mentioned)| mentioned == name).count();
-    within + usize::from(text_of(document, "initial_state") == name)
+    let initial = Some(text_of(document, "initial_state").to_owned()).filter(|name| !name.is_empty());
+    for name in states.flat_map(mentions_of).map(|(_, name)| name).chain(initial) {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
 }
 
 fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {

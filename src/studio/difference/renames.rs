@@ -12,7 +12,7 @@ use crate::studio::{
 };
 
 /// Each step settles at least one name; beyond this many a rename counts as removed and added.
-const STEPS: usize = 200;
+const STEPS: usize = 1000;
 
 /// Two widgets that share at least this much of what they have and of what leads to them may be one.
 const ALIKE: f64 = 0.6;
@@ -29,8 +29,28 @@ pub(super) struct Renames(BTreeMap<String, String>);
 
 /// Names that only one side has, and that it has once.
 struct Candidates<'a> {
-    gone: BTreeMap<&'a str, &'a Value>,
-    arrived: BTreeMap<&'a str, &'a Value>,
+    gone: BTreeMap<&'a str, Candidate<'a>>,
+    arrived: BTreeMap<&'a str, Candidate<'a>>,
+}
+
+struct Candidate<'a> {
+    state: &'a Value,
+    mentions: BTreeSet<String>,
+    /// The widget without its name and with what is settled; none when it has to be written anew.
+    text: Option<String>,
+}
+
+impl<'a> Candidate<'a> {
+    fn of((name, state): (&'a str, &'a Value)) -> (&'a str, Self) {
+        let mentions = mentions_of(state).into_iter().map(|(_, name)| name).collect();
+        (name, Self { state, mentions, text: None })
+    }
+
+    fn write_anew(candidates: &mut BTreeMap<&'a str, Self>, settled: &str) {
+        for candidate in candidates.values_mut().filter(|candidate| candidate.mentions.contains(settled)) {
+            candidate.text = None;
+        }
+    }
 }
 
 impl Renames {
@@ -38,14 +58,15 @@ impl Renames {
         let only = |of: &Widgets<'_>, name: &str, without: &Widgets<'_>| {
             !name.is_empty() && of.only(name).is_some() && !without.0.contains_key(name)
         };
-        let gone = old.all().filter(|(name, _)| only(old, name, new)).collect();
-        let arrived = new.all().filter(|(name, _)| only(new, name, old)).collect();
+        let gone = old.all().filter(|(name, _)| only(old, name, new)).map(Candidate::of).collect();
+        let arrived = new.all().filter(|(name, _)| only(new, name, old)).map(Candidate::of).collect();
         let mut candidates = Candidates { gone, arrived };
         let mut renames = Self::default();
         for _ in 0..STEPS {
             if candidates.gone.is_empty() || candidates.arrived.is_empty() {
                 return renames;
             }
+            renames.write(&mut candidates);
             let found = renames.settle(&mut candidates, None)
                 || renames.settle(&mut candidates, Some((old, new)))
                 || renames.settle_a_tie(&mut candidates);
@@ -111,20 +132,43 @@ impl Renames {
     fn take(&mut self, candidates: &mut Candidates<'_>, old: &str, new: &str) {
         candidates.gone.remove(old);
         candidates.arrived.remove(new);
+        Candidate::write_anew(&mut candidates.gone, old);
+        Candidate::write_anew(&mut candidates.arrived, new);
         self.0.insert(old.to_owned(), new.to_owned());
+    }
+
+    /// Writes the candidates that were not written since a name that they mention was settled.
+    fn write(&self, candidates: &mut Candidates<'_>) {
+        let unwritten = |side: &BTreeMap<&str, Candidate<'_>>,
+                         label: &dyn Fn(&str) -> String|
+         -> Vec<(String, String)> {
+            let side = side.iter().filter(|(_, candidate)| candidate.text.is_none());
+            side.map(|(name, candidate)| ((*name).to_owned(), nameless(candidate.state, label).to_string())).collect()
+        };
+        let gone = unwritten(&candidates.gone, &|name| self.label_of_old(candidates, name));
+        let arrived = unwritten(&candidates.arrived, &|name| label_of_new(candidates, name));
+        for (side, texts) in [(&mut candidates.gone, gone), (&mut candidates.arrived, arrived)] {
+            for (name, text) in texts {
+                if let Some(candidate) = side.get_mut(name.as_str()) {
+                    candidate.text = Some(text);
+                }
+            }
+        }
     }
 
     /// The names of candidates by what they look like.
     fn shapes(&self, candidates: &Candidates<'_>, around: Option<(&Widgets<'_>, &Widgets<'_>)>) -> (Shapes, Shapes) {
-        let shapes = |side: &BTreeMap<&str, &Value>, widgets: Option<&Widgets<'_>>, label: &dyn Fn(&str) -> String| {
-            let mut leading_to = widgets.map(|widgets| mentioning(widgets, label)).unwrap_or_default();
-            let mut shapes = Shapes::new();
-            for (name, state) in side {
-                let shape = (nameless(state, label).to_string(), leading_to.remove(*name).unwrap_or_default());
-                shapes.entry(shape).or_default().push((*name).to_owned());
-            }
-            shapes
-        };
+        let shapes =
+            |side: &BTreeMap<&str, Candidate<'_>>, widgets: Option<&Widgets<'_>>, label: &dyn Fn(&str) -> String| {
+                let mut leading_to = widgets.map(|widgets| mentioning(widgets, label)).unwrap_or_default();
+                let mut shapes = Shapes::new();
+                for (name, candidate) in side {
+                    let text = candidate.text.clone().unwrap_or_default();
+                    let shape = (text, leading_to.remove(*name).unwrap_or_default());
+                    shapes.entry(shape).or_default().push((*name).to_owned());
+                }
+                shapes
+            };
         (
             shapes(&candidates.gone, around.map(|around| around.0), &|name| self.label_of_old(candidates, name)),
             shapes(&candidates.arrived, around.map(|around| around.1), &|name| label_of_new(candidates, name)),
@@ -163,11 +207,13 @@ impl Renames {
             let both = old.parts.iter().filter(|place| new.parts.binary_search(place).is_ok());
             2.0 * both.map(|place| weights[*place].1).sum::<f64>() / (old.weight + new.weight).max(f64::MIN_POSITIVE)
         };
-        let arrived: Vec<_> =
-            arrived.iter().map(|(name, state)| (*name, text_of(state, "type"), weighed(&new_parts, name))).collect();
+        let arrived: Vec<_> = arrived
+            .iter()
+            .map(|(name, candidate)| (*name, text_of(candidate.state, "type"), weighed(&new_parts, name)))
+            .collect();
         let mut shares: Vec<(&str, &str, f64)> = Vec::new();
-        for (old_name, state) in gone {
-            let (kind, old) = (text_of(state, "type"), weighed(&old_parts, old_name));
+        for (old_name, candidate) in gone {
+            let (kind, old) = (text_of(candidate.state, "type"), weighed(&old_parts, old_name));
             let alike = arrived.iter().filter(|(_, other, _)| kind == *other);
             shares.extend(alike.map(|(new_name, _, new)| (*old_name, *new_name, share(&old, new))));
         }

@@ -1,6 +1,8 @@
 //! Where each item is in its row: near the middle of what it is linked to, as far as the others in the row allow. For one row
 //! that is a least-squares fit under an order, which pooling neighbours that want to overlap solves exactly.
 
+use std::collections::BTreeMap;
+
 use super::layers::{Kind, Rows};
 
 /// Room between two items of a row; lines may run closer to each other.
@@ -37,7 +39,54 @@ pub(super) fn places(rows: &Rows) -> Vec<f64> {
         }
     }
     straighten(rows, &mut places);
+    close_up(rows, &mut places);
     places
+}
+
+/// Moves what is linked together as one, so that nothing stands far from the rest for no reason.
+fn close_up(rows: &Rows, places: &mut [f64]) {
+    let mut group: Vec<usize> = (0..rows.items.len()).collect();
+    for link in &rows.links {
+        let (one, other) = (first(&mut group, link.above), first(&mut group, link.below));
+        group[one.max(other)] = one.min(other);
+    }
+    let group: Vec<usize> = (0..rows.items.len()).map(|item| first(&mut group, item)).collect();
+    let left_edge = |item: usize, places: &[f64]| places[item] - rows.items[item].left;
+    let edge = (0..rows.items.len()).map(|item| left_edge(item, places)).fold(f64::MAX, f64::min);
+    let mut before: Vec<Option<usize>> = vec![None; rows.items.len()];
+    for row in &rows.order {
+        for pair in row.windows(2) {
+            before[pair[1]] = Some(pair[0]);
+        }
+    }
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (item, first) in group.iter().enumerate() {
+        members.entry(*first).or_default().push(item);
+    }
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    let start = |items: &Vec<usize>| items.iter().map(|item| left_edge(*item, places)).fold(f64::MAX, f64::min);
+    members.sort_by(|one, other| start(one).total_cmp(&start(other)));
+    for items in members {
+        let room = |item: usize| match before[item] {
+            None => left_edge(item, places) - edge,
+            Some(other) if group[other] == group[item] => f64::MAX,
+            Some(other) => places[item] - places[other] - apart(rows, other, item),
+        };
+        let room = items.iter().map(|item| room(*item)).fold(f64::MAX, f64::min);
+        for item in items {
+            places[item] -= room.max(0.0);
+        }
+    }
+}
+
+/// The first item of the group that an item is in.
+fn first(group: &mut [usize], item: usize) -> usize {
+    let mut at = item;
+    while group[at] != at {
+        group[at] = group[group[at]];
+        at = group[at];
+    }
+    at
 }
 
 /// By item: what it is linked to, how strongly, and whether that is above.
