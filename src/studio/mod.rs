@@ -5,9 +5,12 @@
 //! their [canonical form](canonical), never by their text.
 
 pub mod canonical;
+pub mod condition;
 pub mod definition;
+pub mod diagram;
 pub mod difference;
 pub mod lint;
+pub mod mention;
 pub mod place;
 pub mod placeholder;
 pub mod references;
@@ -16,5 +19,7 @@ pub mod widget;
 
 pub use canonical::DefinitionHash;
 pub use definition::FlowDefinition;
+pub use diagram::Picture;
+pub use difference::Difference;
 pub use lint::finding::Finding;
 pub use references::FillError;

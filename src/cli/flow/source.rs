@@ -64,10 +64,13 @@ impl Given {
 }
 
 /// The one flow of a file; of several the one that is called `name`.
-#[allow(dead_code)]
 pub fn read_one(path: &Path, name: Option<&str>) -> Result<Given, SourceError> {
     let error = |message: String| SourceError { place: Place { file: path.to_owned(), object: None }, message };
     let mut flows = read(path)?;
+    // A definition alone has no name that it could be asked for by.
+    if flows.len() == 1 && flows[0].place.object.is_none() {
+        return Ok(flows.swap_remove(0));
+    }
     let is_called = |flow: &Given| flow.place.object.as_ref().is_some_and(|object| Some(object.name.as_str()) == name);
     if name.is_some() {
         let found = flows.iter().position(is_called).map(|at| flows.swap_remove(at));
