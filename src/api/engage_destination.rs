@@ -103,7 +103,7 @@ impl EngageDestination {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TemplateRef<'a> {
     /// Where it is named, for example `spec.whatsapp.content`.
-    pub field: &'static str,
+    pub field: &'a str,
     pub named: Named<'a>,
 }
 

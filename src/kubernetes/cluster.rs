@@ -68,7 +68,7 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    /// Destinations are woken by `wake` when the flow that they refer to is written.
+    /// What refers to a flow is woken by `wake` when the flow is written.
     pub fn new(client: Client, identity: String, leadership: Leadership, wake: Waker) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(identity) };
         Self {
@@ -180,10 +180,12 @@ impl Cluster for KubeCluster {
         self.flows.get(key)
     }
 
-    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
-        let destinations = self.destinations.all();
-        let referring = destinations.iter().filter(|destination| destination.refers_to(flow));
-        referring.map(|destination| ObjectKey::of(destination.as_ref())).collect()
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
+        let (destinations, flows) = (self.destinations.all(), self.flows.all());
+        let destinations = destinations.iter().filter(|destination| destination.refers_to(flow));
+        let destinations = destinations.map(|it| ObjectRef::Destination(ObjectKey::of(it.as_ref())));
+        let parents = flows.iter().filter(|parent| parent.runs(flow));
+        destinations.chain(parents.map(|it| ObjectRef::Flow(ObjectKey::of(it.as_ref())))).collect()
     }
 
     async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
@@ -226,8 +228,8 @@ impl Cluster for KubeCluster {
         let before = before.map(|status| status.conditions.as_slice()).unwrap_or_default();
         self.tell(current.as_ref(), before, &status.conditions).await;
         // The watch says nothing of what is known here already.
-        for destination in self.referring_to(&key) {
-            let _ = self.wake.send(ObjectRef::Destination(destination));
+        for referring in self.referring_to(&key) {
+            let _ = self.wake.send(referring);
         }
         Ok(())
     }

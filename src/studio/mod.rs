@@ -12,8 +12,9 @@ pub mod place;
 pub mod placeholder;
 pub mod problem;
 pub mod references;
+pub mod subflow;
 
 pub use canonical::DefinitionHash;
 pub use definition::FlowDefinition;
 pub use problem::{Problem, ProblemKind};
-pub use references::FillError;
+pub use references::{FillError, FunctionAddress};

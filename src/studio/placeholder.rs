@@ -1,5 +1,5 @@
-//! Places of a definition that still wait for a value of the account: `${name}` in any text, and the empty text where
-//! Send to Flex wants a SID. An unfilled one would be saved by Studio and fail a customer later, so it is an error here.
+//! Places of a definition that still wait for a value of the account: `${name}` in any text, a text that only stands for a SID, and
+//! the empty text where a widget cannot work without a SID or an address. An unfilled one would be saved by Studio and fail a customer later, so it is an error here.
 //! Liquid stays out of it: in `${{amount}}` the dollar is a dollar.
 
 use serde_json::Value;
@@ -10,8 +10,14 @@ use super::{
     problem::{Problem, ProblemKind},
 };
 
-/// Widget type and properties that Studio accepts empty although the widget cannot work without them.
-const NEEDED_SIDS: (&str, [&str; 2]) = ("send-to-flex", ["workflow", "channel"]);
+/// Widget types and properties that Studio accepts empty although the widget cannot work without them.
+const NEEDED: [(&str, &[&str]); 3] =
+    [("send-to-flex", &["workflow", "channel"]), ("run-function", &["url"]), ("run-subflow", &["flow_sid"])];
+
+/// Digits of a SID, after the two letters for its kind.
+const SID_DIGITS: usize = 32;
+/// As many letters X as nobody writes who does not mean "some SID".
+const MANY_X: usize = 8;
 
 impl FlowDefinition {
     /// Every placeholder that is left, in the order of the document.
@@ -26,10 +32,9 @@ impl FlowDefinition {
             for (key, value) in state.fields() {
                 search(value, state.name(), &format!("/states/{}/{}", state.index, escaped(key)), &mut problems);
             }
-            let (kind, needed) = NEEDED_SIDS;
-            if state.kind() == Some(kind) {
-                for property in needed {
-                    if state.properties().and_then(|properties| properties.get(property)?.as_str()) == Some("") {
+            for (_, needed) in NEEDED.iter().filter(|(kind, _)| state.kind() == Some(kind)) {
+                for property in *needed {
+                    if state.properties().and_then(|properties| properties.get(*property)?.as_str()) == Some("") {
                         let pointer = format!("/states/{}/properties/{property}", state.index);
                         problems.push(Problem::of(state.name(), pointer, ProblemKind::EmptyReference(property)));
                     }
@@ -47,6 +52,10 @@ fn search(value: &Value, widget: Option<&str>, pointer: &str, problems: &mut Vec
                 let kind = ProblemKind::UnresolvedPlaceholder(placeholder.to_owned());
                 problems.push(Problem::of(widget, pointer, kind));
             }
+            if stands_for_a_sid(text) {
+                let kind = ProblemKind::PlaceholderSid(text.clone());
+                problems.push(Problem::of(widget, pointer, kind));
+            }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -60,6 +69,16 @@ fn search(value: &Value, widget: Option<&str>, pointer: &str, problems: &mut Vec
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Whether a text is two letters and then X after X, or one character 32 times, as examples write a SID.
+fn stands_for_a_sid(text: &str) -> bool {
+    let Some((kind, digits)) = text.split_at_checked(2) else { return false };
+    let mut rest = digits.bytes();
+    let Some(first) = rest.next() else { return false };
+    kind.bytes().all(|letter| letter.is_ascii_uppercase())
+        && rest.all(|byte| byte == first)
+        && (digits.len() == SID_DIGITS || (first.eq_ignore_ascii_case(&b'x') && digits.len() >= MANY_X))
 }
 
 /// The placeholders in a text, with their braces.
@@ -88,6 +107,17 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_stands_for_a_sid_is_none() {
+        let sid = |kind: &str, digit: &str| format!("{kind}{}", digit.repeat(32));
+        for text in [sid("WW", "x"), sid("FW", "X"), sid("TC", "0"), sid("MG", "a"), "WWxxxxxxxx".into()] {
+            assert!(stands_for_a_sid(&text), "{text}");
+        }
+        for text in [format!("WW{}1", "0".repeat(31)), "XXXX".into(), sid("ww", "0"), "AC".into(), String::new()] {
+            assert!(!stands_for_a_sid(&text), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_not_filled_names_its_widget() {
         let flow = FlowDefinition::parse(json!({"initial_state": "Trigger", "states": [
             {"name": "agent", "type": "send-to-flex", "properties": {"workflow": "", "channel": "${task_channel}"}}
@@ -99,7 +129,7 @@ mod tests {
             [
                 "widget `agent`: the placeholder `${task_channel}` is not filled: add an entry to `references` for it, or \
                  write the value (at /states/0/properties/channel)",
-                "widget `agent`: `workflow` is empty: add an entry to `references` for it, or write the SID \
+                "widget `agent`: `workflow` is empty: add an entry to `references` for it, or write the value \
                  (at /states/0/properties/workflow)",
             ]
         );

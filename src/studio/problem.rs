@@ -37,7 +37,9 @@ pub enum ProblemKind {
     NameForNext { event: String },
     #[error("the placeholder `{0}` is not filled: add an entry to `references` for it, or write the value")]
     UnresolvedPlaceholder(String),
-    #[error("`{0}` is empty: add an entry to `references` for it, or write the SID")]
+    #[error("`{0}` only stands for a SID: add an entry to `references` for it, or write the SID")]
+    PlaceholderSid(String),
+    #[error("`{0}` is empty: add an entry to `references` for it, or write the value")]
     EmptyReference(&'static str),
 }
 

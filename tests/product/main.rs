@@ -14,6 +14,8 @@ mod deliveries;
 mod documentation;
 mod entries;
 mod event_forms;
+mod flow_guards;
+mod flow_references;
 mod harness;
 mod interaction;
 mod kill;
