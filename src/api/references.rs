@@ -153,12 +153,12 @@ pub struct FlowRef {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new(
-        "[has(self.workflow), has(self.taskChannel), has(self.taskQueue), has(self.subflow), has(self.content), has(self.messagingService), has(self.conversationService), has(self.function), has(self.value)].exists_one(set, set)"
+        "[has(self.workflow), has(self.taskChannel), has(self.taskQueue), has(self.subflow), has(self.content), has(self.messagingService), has(self.conversationService), has(self.twilioFunction), has(self.value)].exists_one(set, set)"
     ).message(
-        "a reference names exactly one thing: set one of workflow, taskChannel, taskQueue, subflow, content, messagingService, conversationService, function and value"
+        "a reference names exactly one thing: set one of workflow, taskChannel, taskQueue, subflow, content, messagingService, conversationService, twilioFunction and value"
     ),
-    validation = Rule::new("has(self.property) || has(self.function)").message(
-        "say which property of the widget is filled: set property; only a function may do without it"
+    validation = Rule::new("has(self.property) || has(self.twilioFunction)").message(
+        "say which property of the widget is filled: set property; only twilioFunction may do without it"
     )
 )]
 pub struct FlowReference {
@@ -166,7 +166,7 @@ pub struct FlowReference {
     #[schemars(length(min = 1, max = 256))]
     pub widget: String,
     /// Property of that widget which is filled, for example `workflow` or `channel`; a path such as `parameters.0.value` leads
-    /// further in. It has to be in the definition, as a text: an empty one will do. Left out only with `function`, which then
+    /// further in. It has to be in the definition, as a text: an empty one will do. Left out only with `twilioFunction`, which then
     /// fills `url`, `service_sid`, `environment_sid` and `function_sid` of a Run Function widget together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
@@ -195,7 +195,7 @@ pub struct FlowReference {
     pub conversation_service: Option<ServiceName>,
     /// A Function as it is deployed in the account; the property receives its URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub function: Option<FunctionName>,
+    pub twilio_function: Option<FunctionName>,
     /// A text as it is, for what differs from account to account and has no name to be looked up by, such as a host. No Secret:
     /// whoever can open Studio reads it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -230,7 +230,7 @@ impl FlowReference {
             content,
             messaging_service,
             conversation_service,
-            function,
+            twilio_function,
             value,
         } = self;
         let mut named = [
@@ -241,7 +241,7 @@ impl FlowReference {
             content.as_ref().map(Referenced::Content),
             messaging_service.as_ref().map(Referenced::MessagingService),
             conversation_service.as_ref().map(Referenced::ConversationService),
-            function.as_ref().map(Referenced::Function),
+            twilio_function.as_ref().map(Referenced::Function),
             value.as_deref().map(Referenced::Value),
         ]
         .into_iter()

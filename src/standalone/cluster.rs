@@ -155,9 +155,7 @@ impl FolderCluster {
             let known = before.remove(&key);
             let object = match known {
                 Some(known)
-                    if looked_at
-                        && known.spec() == object.spec()
-                        && known.annotations() == object.annotations() =>
+                    if looked_at && known.spec() == object.spec() && known.annotations() == object.annotations() =>
                 {
                     known
                 }

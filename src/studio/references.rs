@@ -60,9 +60,9 @@ impl FlowDefinition {
         let unknown_widget = || FillError::UnknownWidget { widget: widget.to_owned() };
         let index = self.state(widget).ok_or_else(unknown_widget)?.index;
         let state = self.fields_mut().get_mut("states").and_then(|states| states.get_mut(index));
-        let properties = state.and_then(Value::as_object_mut).map(|state| {
-            state.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new()))
-        });
+        let properties = state
+            .and_then(Value::as_object_mut)
+            .map(|state| state.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new())));
         let properties = properties.and_then(Value::as_object_mut).ok_or_else(unknown_widget)?;
         for (name, value) in [
             ("url", url),

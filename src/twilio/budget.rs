@@ -107,7 +107,9 @@ struct State {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Asked {
-    Go { ahead: bool },
+    Go {
+        ahead: bool,
+    },
     /// A request has its place, and goes after this time if nothing comes between.
     Reserved(Duration),
     /// None goes before this time has passed.

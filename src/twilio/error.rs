@@ -81,7 +81,9 @@ impl TwilioError {
     /// Whether Twilio said that it was asked too often. Such a request was never processed.
     pub fn is_throttled(&self) -> bool {
         matches!(self, Self::HeldBack { .. })
-            || self.answered().is_some_and(|error| error.status == 429 || matches!(error.code, Some(45_010 | 45_780 | 50_063 | 50_074)))
+            || self.answered().is_some_and(|error| {
+                error.status == 429 || matches!(error.code, Some(45_010 | 45_780 | 50_063 | 50_074))
+            })
     }
 
     /// Whether repeating the call later, with nothing else changed, can help.

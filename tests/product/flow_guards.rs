@@ -55,7 +55,10 @@ async fn a_flow_is_not_deleted_under_a_flow_that_runs_it_nor_under_a_customer_wh
     let execution = customer_comes_in(&world, "inner").await;
     world.remove("StudioFlow", "inner");
     let message = world.reason("sf", "inner", "Ready", "DeletionBlocked").await;
-    assert!(message.contains("StudioFlow `outer`") && message.contains("engage-operator.dev/deletion=Now"), "{message}");
+    assert!(
+        message.contains("StudioFlow `outer`") && message.contains("engage-operator.dev/deletion=Now"),
+        "{message}"
+    );
     // What runs it is not unsettled by that.
     world.reason("sf", "outer", "Ready", "Ready").await;
     world.remove("StudioFlow", "outer");
@@ -135,10 +138,11 @@ async fn two_hundred_flows_wait_together_while_twilio_is_asked_too_often() {
     let world = World::with(&[]).await;
     world.sim.set_faults(vec![FaultRule::on_product(Product::Studio, FaultKind::Throttle { retry_after: None })]);
     world.sim.clear_requests();
-    let begin = Instant::now();
     for flow in &flows {
         world.apply(flow);
     }
+    eventually("Twilio is asked", || !world.sim.requests().is_empty()).await;
+    let begin = Instant::now();
     let storm = Duration::from_secs(6);
     tokio::time::sleep(storm).await;
     // Those that were under way together, and then one at a time after pauses that double.

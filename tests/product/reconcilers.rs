@@ -20,8 +20,7 @@ use engage_operator::{
     },
     controller::{
         Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, driver::ObjectRef,
-        engage_destination,
-        studio_flow,
+        engage_destination, studio_flow,
     },
     delivery::credentials::{SecretError, SecretSource},
     twilio::{BaseUrls, TwilioClients},

@@ -266,7 +266,11 @@ mod tests {
     #[test]
     fn conditions_before_the_failed_one_hold_and_those_after_it_are_unknown() {
         let mut status = in_step();
-        let problem = NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message: "no workflow `Sales`".into(), may_pass: false };
+        let problem = NameProblem {
+            reason: reasons::REFERENCE_NOT_FOUND,
+            message: "no workflow `Sales`".into(),
+            may_pass: false,
+        };
         compose(&mut status, Some(1), true, &Err(FlowError::Names(vec![problem])), at(2));
         assert_eq!(
             said(&status),

@@ -75,7 +75,11 @@ pub fn sid_of(flow: &StudioFlow, name: &str, account: &AccountSid, cluster: &dyn
             let why = status.and_then(|status| conditions::find(&status.conditions, conditions::READY));
             let why = why.filter(|ready| ready.status != "True").map(|ready| ready.message.as_str());
             let why = why.unwrap_or("it has not been looked at yet");
-            problem(reasons::FLOW_NOT_READY, format!("StudioFlow `{name}` comes first, and is not in step: {why}"), true)
+            problem(
+                reasons::FLOW_NOT_READY,
+                format!("StudioFlow `{name}` comes first, and is not in step: {why}"),
+                true,
+            )
         }
     }
 }
@@ -115,7 +119,8 @@ pub async fn check(definition: &FlowDefinition, account: &Account) -> Result<(),
         // What is no SID is Studio's to refuse.
         let Ok(sid) = subflow.flow_sid.parse::<FlowSid>() else { continue };
         let asked = account.subflow(&sid).await;
-        let known = asked.map_err(|source: Arc<TwilioError>| FlowError::LookUp { doing: "read the subflow", source })?;
+        let known =
+            asked.map_err(|source: Arc<TwilioError>| FlowError::LookUp { doing: "read the subflow", source })?;
         facts.push((sid, known));
     }
     let problems = problems(definition, &facts, account.sid());
