@@ -128,11 +128,14 @@ impl StudioFlow {
         self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
     }
 
-    /// Whether it runs that StudioFlow as a subflow.
-    pub fn runs(&self, subflow: &ObjectKey) -> bool {
+    /// Whether it runs that StudioFlow as a subflow, which it names or whose SID, if it has one, stands in its definition.
+    pub fn runs(&self, subflow: &ObjectKey, sid: Option<&str>) -> bool {
         let key = ObjectKey::of(self);
-        let subflows = self.spec.references.iter().filter_map(|reference| reference.subflow.as_ref());
-        subflows.into_iter().any(|named| key.sibling(&named.name) == *subflow)
+        let mut named = self.spec.references.iter().filter_map(|reference| reference.subflow.as_ref());
+        let widgets = || self.spec.definition.as_ref().and_then(|definition| definition.get("states")?.as_array());
+        let runs = |widget: &Value| widget.pointer("/properties/flow_sid").and_then(Value::as_str) == sid;
+        named.any(|named| key.sibling(&named.name) == *subflow)
+            || (sid.is_some() && widgets().is_some_and(|widgets| widgets.iter().any(runs)))
     }
 
     /// Whether the resource stays until its flow is deleted.

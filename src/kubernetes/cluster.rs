@@ -182,9 +182,11 @@ impl Cluster for KubeCluster {
 
     fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
         let (destinations, flows) = (self.destinations.all(), self.flows.all());
-        let destinations = destinations.iter().filter(|destination| destination.refers_to(flow));
+        let known = self.flows.get(flow);
+        let sid = known.as_ref().and_then(|flow| flow.status.as_ref()?.sid.as_deref());
+        let destinations = destinations.iter().filter(|destination| destination.refers_to(flow, sid));
         let destinations = destinations.map(|it| ObjectRef::Destination(ObjectKey::of(it.as_ref())));
-        let parents = flows.iter().filter(|parent| parent.runs(flow));
+        let parents = flows.iter().filter(|parent| parent.runs(flow, sid));
         destinations.chain(parents.map(|it| ObjectRef::Flow(ObjectKey::of(it.as_ref())))).collect()
     }
 

@@ -111,7 +111,8 @@ impl FolderCluster {
         let namespaces: BTreeSet<&str> = flows.changed.iter().map(|key| key.namespace.as_str()).collect();
         let near = destinations.objects.keys().filter(|key| namespaces.contains(key.namespace.as_str()));
         wake.extend(near.cloned().map(ObjectRef::Destination));
-        let parents = flows.objects.iter().filter(|(_, flow)| flows.changed.iter().any(|changed| flow.runs(changed)));
+        let parents =
+            flows.objects.iter().filter(|(_, flow)| flows.changed.iter().any(|changed| flow.runs(changed, None)));
         wake.extend(parents.map(|(key, _)| ObjectRef::Flow(key.clone())));
         self.change(|current| {
             let (destinations, flows) = (destinations.objects, flows.objects);
@@ -293,9 +294,10 @@ impl Cluster for FolderCluster {
 
     fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
         let current = self.read();
-        let destinations = current.destinations.iter().filter(|(_, destination)| destination.refers_to(flow));
+        let sid = current.flows.get(flow).and_then(|flow| flow.status.as_ref()?.sid.as_deref());
+        let destinations = current.destinations.iter().filter(|(_, destination)| destination.refers_to(flow, sid));
         let destinations = destinations.map(|(key, _)| ObjectRef::Destination(key.clone()));
-        let parents = current.flows.iter().filter(|(_, parent)| parent.runs(flow));
+        let parents = current.flows.iter().filter(|(_, parent)| parent.runs(flow, sid));
         destinations.chain(parents.map(|(key, _)| ObjectRef::Flow(key.clone()))).collect()
     }
 

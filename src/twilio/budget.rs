@@ -12,9 +12,9 @@ use std::{
 use crate::twilio::{TwilioError, sid::AccountSid};
 
 /// Requests to one account in a second, over time.
-const RATE: f64 = 50.0;
+const RATE: f64 = 100.0;
 /// Requests that may leave at once after a quiet time.
-const BURST: f64 = 100.0;
+const BURST: f64 = 200.0;
 /// First pause after a refusal; it doubles with each that follows, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -184,12 +184,12 @@ mod tests {
     fn a_burst_goes_and_the_rest_follows_at_the_rate() {
         let (mut state, now) = (State::default(), Instant::now());
         let at_once = (0..1_000).take_while(|_| state.ask(now, false) == GO).count();
-        assert_eq!(at_once, 100);
+        assert_eq!(at_once, 200);
         let Asked::Reserved(wait) = state.ask(now, false) else { panic!() };
         assert!((wait.as_secs_f64() - 2.0 / RATE).abs() < 1e-6, "{wait:?}");
         assert_eq!(state.ask(now + wait, true), GO);
         let later = now + seconds(10.0);
-        assert_eq!((0..1_000).take_while(|_| state.ask(later, false) == GO).count(), 100);
+        assert_eq!((0..1_000).take_while(|_| state.ask(later, false) == GO).count(), 200);
     }
 
     #[test]

@@ -122,8 +122,8 @@ async fn a_new_value_of_the_annotation_has_a_flow_looked_at_at_once() {
 }
 
 /// Of the budget in `src/twilio/budget.rs`: at once, and in each second after that.
-const BURST: usize = 100;
-const RATE: f64 = 50.0;
+const BURST: usize = 200;
+const RATE: f64 = 100.0;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_flows_wait_together_while_twilio_is_asked_too_often() {

@@ -1,6 +1,6 @@
 //! What a flow names is looked up in its account at each reconcile; flows that run others come after them.
 
-use engage_simulator::{FaultKind, FaultRule};
+use engage_simulator::{FaultKind, FaultRule, Options, Seed};
 use serde_json::{Value, json};
 
 use crate::harness::{World, flow, merge, sid};
@@ -80,7 +80,7 @@ async fn every_kind_of_name_becomes_the_id_of_the_account() {
         {"widget": "vars", "property": "variables.1.value",
             "taskChannel": {"uniqueName": "voice", "workspace": "Flex Task Assignment"}},
         {"widget": "vars", "property": "variables.2.value", "taskQueue": {"friendlyName": "Everyone"}},
-        {"widget": "vars", "property": "variables.3.value", "conversationService": {"friendlyName": "Flex Chat Service"}},
+        {"widget": "vars", "property": "variables.3.value", "conversationService": {"friendlyName": "Service 119"}},
         {"widget": "vars", "property": "variables.4.value", "value": "https://crm.example.com"},
         {"widget": "vars", "property": "variables.5.value",
             "content": {"friendlyName": "lead_welcome", "language": "en"}},
@@ -94,7 +94,14 @@ async fn every_kind_of_name_becomes_the_id_of_the_account() {
         {"widget": "sub", "property": "flow_sid", "subflow": {"name": "inner"}},
     ]);
     let outer = flow_of("outer", &widgets, &references);
-    let world = World::ready(&[outer, leaf("inner")]).await;
+    // More services than are on one page.
+    let others: Vec<_> =
+        (0..120).map(|n| json!({"sid": sid("IS", 1_000 + n), "friendly_name": format!("Service {n}")})).collect();
+    let mut seed = Seed::demo();
+    seed.conversations.others = serde_json::from_value(json!(others)).unwrap();
+    let resources = [outer, leaf("inner")];
+    let world = World::with_options(&resources, Options { seed, ..Options::default() }, &[]).await;
+    world.all_ready(&resources).await;
     let definition = live(&world, "outer").unwrap();
     let properties = |name: &str| {
         let states = definition["states"].as_array().unwrap();
@@ -108,7 +115,7 @@ async fn every_kind_of_name_becomes_the_id_of_the_account() {
             json!(sid("WW", 2)),
             json!(sid("TC", 2)),
             json!(sid("WQ", 1)),
-            json!(sid("IS", 1)),
+            json!(sid("IS", 1_119)),
             json!("https://crm.example.com"),
             json!(sid("HX", 1)),
             json!("plain"),

@@ -73,7 +73,7 @@ impl Cluster for MemoryCluster {
 
     fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
         let destination = self.destination.lock().unwrap();
-        let referring = destination.iter().filter(|destination| destination.refers_to(flow));
+        let referring = destination.iter().filter(|destination| destination.refers_to(flow, None));
         referring.map(|destination| ObjectRef::Destination(ObjectKey::of(destination))).collect()
     }
 

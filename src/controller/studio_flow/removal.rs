@@ -17,7 +17,7 @@ use crate::{
     controller::{
         account::{Account, Freshness},
         cluster::{Cluster, ClusterError},
-        condition_writer::{ConditionWriter, Outlook},
+        condition_writer::{ConditionWriter, Outlook, precise_time},
         context::Context,
         credentials::{SecretProblem, twilio_credentials},
         disposition::{ReconcileError, Requeue},
@@ -46,11 +46,15 @@ pub enum Removal {
 /// Decides. `overdue`: the deadline has passed.
 pub fn decide(flow: &StudioFlow, referring: &[ObjectRef], overdue: bool) -> Removal {
     let asked = flow.deletion_asked();
+    // Nobody is led to what was never made, whoever names it.
+    let status = flow.status.as_ref();
+    let made = status.is_some_and(|status| status.sid.is_some() || status.pending_create.is_some());
+    let free = !made || referring.is_empty() || asked == Some(DeletionAsked::Now);
     match flow.spec.deletion_policy {
         _ if asked == Some(DeletionAsked::Retain) => Removal::Keep(format!("its annotation {DELETION} is Retain")),
         _ if flow.spec.suspend => Removal::Keep("spec.suspend is true".into()),
         DeletionPolicy::Retain => Removal::Keep("spec.deletionPolicy is Retain".into()),
-        DeletionPolicy::Delete if referring.is_empty() || asked == Some(DeletionAsked::Now) => Removal::Delete,
+        DeletionPolicy::Delete if free => Removal::Delete,
         DeletionPolicy::Delete if overdue => {
             let deadline = flow.spec.deletion_deadline;
             Removal::Keep(format!("{} still referred to it after {deadline}", names(referring)))
@@ -98,7 +102,7 @@ pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, 
             say(&mut journal, flow, reasons::DELETION_BLOCKED, &message, Outlook::Waiting).await?;
             return Ok(Requeue::within(LOOK_AGAIN, interval));
         }
-        Removal::Delete => match delete(flow, journal.status(), context).await {
+        Removal::Delete => match delete(flow, &mut journal, context).await {
             Ok(Deleted::Gone(sids)) => {
                 let sids: Vec<_> = sids.iter().map(FlowSid::as_str).collect();
                 let what =
@@ -114,12 +118,12 @@ pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, 
             }
             Ok(Deleted::InUse(sid, executions)) if overdue => {
                 let deadline = flow.spec.deletion_deadline;
-                let why = format!("{} of {sid} still went on after {deadline}", counted(executions));
+                let why = format!("{} of {sid} still active after {deadline}", counted(executions));
                 keep(flow, &mut journal, &why, context).await?;
             }
             Ok(Deleted::InUse(sid, executions)) => {
                 let message = format!(
-                    "the flow is deleted when nobody is in it any more: {} of {sid} still go on; wait, end them in Studio, or {}",
+                    "the flow is deleted when no customer is in it any more (active: {} of {sid}): wait, end them in Studio, or {}",
                     counted(executions),
                     ways_out(flow)
                 );
@@ -159,7 +163,8 @@ async fn keep(flow: &StudioFlow, journal: &mut Journal<'_>, why: &str, context: 
     say(journal, flow, reasons::FLOW_KEPT, &message, Outlook::Intended).await
 }
 
-async fn delete(flow: &StudioFlow, status: &StudioFlowStatus, context: &Context) -> Result<Deleted, FlowError> {
+async fn delete(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context) -> Result<Deleted, FlowError> {
+    let status = journal.status();
     if status.sid.is_none() && status.pending_create.is_none() {
         return Ok(Deleted::Gone(Vec::new()));
     }
@@ -182,10 +187,13 @@ async fn delete(flow: &StudioFlow, status: &StudioFlowStatus, context: &Context)
             }
         }
     }
+    if !ours.is_empty() {
+        // As before every write to the account: it fails where the resource is not as it was read, such as one that was let go
+        // meanwhile and is there anew, with the same flow.
+        journal.record(|status| status.last_write_time = Some(precise_time(Timestamp::now()))).await?;
+    }
     for sid in &ours {
-        if !context.cluster.may_act() {
-            return Err(ClusterError::NotLeading.into());
-        }
+        journal.may_act()?;
         account.client().delete_flow(sid).await.map_err(FlowError::twilio("delete the flow"))?;
     }
     Ok(Deleted::Gone(ours))
@@ -271,7 +279,9 @@ mod tests {
     #[test]
     fn a_flow_is_deleted_only_when_that_is_asked_for_and_nobody_is_led_to_it() {
         let referring = [ObjectRef::Destination(ObjectKey::new("marketing", "lead"))];
-        let delete = flow(&json!({"deletionPolicy": "Delete"}));
+        let mut delete = flow(&json!({"deletionPolicy": "Delete"}));
+        assert_eq!(decide(&delete, &referring, false), Removal::Delete);
+        delete.status = Some(StudioFlowStatus { sid: Some("FW1".into()), ..Default::default() });
         assert_eq!(decide(&delete, &[], false), Removal::Delete);
         assert_eq!(decide(&delete, &[], true), Removal::Delete);
         assert_eq!(decide(&delete, &referring, false), Removal::Blocked(referring.to_vec()));

@@ -77,6 +77,16 @@ impl<'a> Run<'a> {
         self.cluster.client.request_text(http::Request::get(path).body(Vec::new()).unwrap()).await.unwrap()
     }
 
+    /// A minute passes, as long as what was written may stay unseen, for what the resource remembers.
+    async fn a_minute_passes(&self) {
+        let Some(object) = self.get().await else { return };
+        let Some(since) = object["status"]["pendingCreate"]["since"].as_str() else { return };
+        let earlier = since.parse::<jiff::Timestamp>().unwrap() - Duration::from_mins(1);
+        let patch = json!({"status": {"pendingCreate": {"since": earlier.to_string()}}});
+        let flows = self.flows();
+        flows.patch_status("connect-to-agent", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
+    }
+
     /// Whether the resource is ready in its newest form, or gone if that is what is wanted.
     async fn is_settled(&self, deleted: bool) -> bool {
         let Some(object) = self.get().await else { return deleted };
@@ -147,6 +157,7 @@ async fn life_of_a_flow(cluster: &Cluster, namespace: String, crash: Crash) -> u
             crashed = true;
             controller.take().unwrap().kill();
             run.sim.clear_faults();
+            run.a_minute_passes().await;
             controller = Some(run.controller(None).await);
             run.settle(deleted, || false).await;
         }
@@ -165,8 +176,7 @@ async fn ended_before_or_after_any_write_it_comes_to_one_flow_and_to_no_revision
     assert!(writes >= 6, "{writes}");
     let stops = (0..writes).flat_map(|write| [false, true].map(|takes_effect| Stop { write, takes_effect }));
     let crashes = stops.map(Crash::AtKubernetes);
-    let crashes =
-        crashes.chain(["flows.create", "flows.update", "flows.delete", "executions.list"].map(Crash::AtTwilio));
+    let crashes = crashes.chain(["flows.create", "flows.update", "flows.delete"].map(Crash::AtTwilio));
     let runs = crashes.enumerate().map(|(n, crash)| life_of_a_flow(&cluster, format!("crash-{n}"), crash));
     futures::future::join_all(runs).await;
 }
@@ -223,4 +233,33 @@ async fn what_came_and_went_unseen_leaves_one_flow_as_it_is_in_the_end() {
     gate.open();
     run.settle(false, || false).await;
     assert_eq!(run.account(), [(2, "Change 2".to_owned())], "{}", run.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_view_of_a_deletion_does_not_delete_what_is_there_anew() {
+    let Some(cluster) = Cluster::start().await else { return };
+    let run = Run::new(&cluster, "old-deletion").await;
+    let gate = Gate::start(cluster.client.clone()).await;
+    let controller = run.controller(None).await;
+    run.apply(1, "Delete").await;
+    run.settle(false, || false).await;
+    // The deletion cannot be carried out, is called off, and the resource is there anew with the same flow.
+    run.sim.set_faults(vec![FaultRule::on("flows.delete", FaultKind::ErrorBefore { status: 503 })]);
+    run.flows().delete("connect-to-agent", &DeleteParams::default()).await.unwrap();
+    cluster.until("it tries to delete", SOON, || !run.sim.requests_of("flows.delete").is_empty()).await;
+    let old = run.list().await;
+    let retain = json!({"metadata": {"annotations": {"engage-operator.dev/deletion": "Retain"}}});
+    run.flows().patch("connect-to-agent", &PatchParams::default(), &Patch::Merge(&retain)).await.unwrap();
+    run.settle(true, || false).await;
+    run.apply(1, "Delete").await;
+    run.settle(false, || false).await;
+    controller.kill();
+    run.sim.clear_faults();
+    run.sim.clear_requests();
+    gate.show(old.into());
+    let _restarted = run.controller(Some(&gate)).await;
+    cluster.until("it looks at the account", SOON, || !run.sim.requests().is_empty()).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(run.account(), [(1, "Change 1".to_owned())], "{}", run.log());
+    assert!(run.sim.requests_of("flows.delete").is_empty());
 }
