@@ -196,7 +196,7 @@ async fn a_name_that_leads_nowhere_says_what_there_is_and_nothing_is_written() {
             vec!["private", "protected"],
         ),
         ("placeholder", json!({"value": "${host}"}), "DefinitionInvalid", vec!["${host}"]),
-        ("sid", json!({"value": format!("WW{}", "x".repeat(32))}), "DefinitionInvalid", vec!["stands for a SID"]),
+        ("sid", json!({"value": format!("WW{}", "x".repeat(32))}), "DefinitionInvalid", vec!["`WWxxxxxxxx"]),
     ];
     let flows: Vec<Value> = cases
         .iter()
