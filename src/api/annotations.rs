@@ -13,5 +13,12 @@ pub const TASK_ATTRIBUTE: &str = "engageTask";
 /// Finalizer of a StudioFlow whose flow is to be deleted with it; it stays until that has been done.
 pub const FLOW_FINALIZER: &str = "engage-operator.dev/studio-flow";
 
+/// Annotation of a StudioFlow that ends the waiting of its deletion: `Now` deletes the flow whatever refers to it or runs in it,
+/// `Retain` leaves it in the account and lets the resource go.
+pub const DELETION: &str = "engage-operator.dev/deletion";
+
+/// Annotation that has a resource looked at at once: each new value does so, whatever it is.
+pub const RECONCILE_NOW: &str = "engage-operator.dev/reconcile-now";
+
 /// Annotation of the gateway's Lease: the destinations that deliveries found to be other than they were checked.
 pub const SUSPECTED: &str = "engage-operator.dev/suspected";

@@ -49,6 +49,9 @@ pub mod condition {
     pub const LINT_WARNINGS: &str = "LintWarnings";
     pub const REFERENCE_NOT_FOUND: &str = "ReferenceNotFound";
     pub const REFERENCE_AMBIGUOUS: &str = "ReferenceAmbiguous";
+    pub const SUBFLOW_CYCLE: &str = "SubflowCycle";
+    pub const SUBFLOW_NESTED: &str = "SubflowNested";
+    pub const TOO_MANY_WIDGETS: &str = "TooManyWidgets";
     pub const CONFIG_MAP_NOT_FOUND: &str = "ConfigMapNotFound";
     pub const CONFIG_MAP_UNREADABLE: &str = "ConfigMapUnreadable";
     pub const CONFIG_MAP_KEY_MISSING: &str = "ConfigMapKeyMissing";

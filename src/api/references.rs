@@ -145,27 +145,109 @@ pub struct FlowRef {
     pub name: String,
 }
 
-/// One property of one widget that holds an id of the account, and the name under which that id is looked up.
+/// Something of a widget that differs from account to account, and the name under which it is looked up in this one.
+///
+/// No Secret can stand here: whoever can open Studio reads a definition. Give a Function its secrets as environment variables,
+/// and call the Function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("has(self.workflow) != has(self.taskChannel)").message(
-        "a reference names exactly one thing to look up: set either workflow or taskChannel"
+    validation = Rule::new(
+        "[has(self.workflow), has(self.taskChannel), has(self.taskQueue), has(self.subflow), has(self.content), has(self.messagingService), has(self.conversationService), has(self.twilioFunction), has(self.value)].exists_one(set, set)"
+    ).message(
+        "a reference names exactly one thing: set one of workflow, taskChannel, taskQueue, subflow, content, messagingService, conversationService, twilioFunction and value"
+    ),
+    validation = Rule::new("has(self.property) || has(self.twilioFunction)").message(
+        "say which property of the widget is filled: set property; only twilioFunction may do without it"
     )
 )]
 pub struct FlowReference {
     /// Name of the widget in the definition, for example `send_to_flex`.
     #[schemars(length(min = 1, max = 256))]
     pub widget: String,
-    /// Property of that widget which receives the id, for example `workflow` or `channel`.
+    /// Property of that widget which is filled, for example `workflow` or `channel`; a path such as `parameters.0.value` leads
+    /// further in. It has to be in the definition, as a text: an empty one will do. Left out only with `twilioFunction`, which then
+    /// fills `url`, `service_sid`, `environment_sid` and `function_sid` of a Run Function widget together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
-    pub property: String,
+    pub property: Option<String>,
     /// A TaskRouter workflow of the account; the property receives its `WW…` SID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<WorkflowName>,
     /// A TaskRouter task channel of the account; the property receives its `TC…` SID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task_channel: Option<TaskChannelName>,
+    /// A TaskRouter task queue of the account; the property receives its `WQ…` SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_queue: Option<TaskQueueName>,
+    /// A StudioFlow of the same namespace and account, to be run as a subflow; the property receives its `FW…` SID. It is made
+    /// before this one, which waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subflow: Option<FlowRef>,
+    /// A content template of the account; the property receives its `HX…` SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentName>,
+    /// A Messaging Service of the account; the property receives its `MG…` SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messaging_service: Option<ServiceName>,
+    /// A conversation service of the account; the property receives its `IS…` SID.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation_service: Option<ServiceName>,
+    /// A Function as it is deployed in the account; the property receives its URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub twilio_function: Option<FunctionName>,
+    /// A text as it is, for what differs from account to account and has no name to be looked up by, such as a host. No Secret:
+    /// whoever can open Studio reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub value: Option<String>,
+}
+
+/// What a reference names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Referenced<'a> {
+    Workflow(&'a WorkflowName),
+    TaskChannel(&'a TaskChannelName),
+    TaskQueue(&'a TaskQueueName),
+    Subflow(&'a FlowRef),
+    Content(&'a ContentName),
+    MessagingService(&'a ServiceName),
+    ConversationService(&'a ServiceName),
+    Function(&'a FunctionName),
+    Value(&'a str),
+}
+
+impl FlowReference {
+    /// The one thing that it names; `None` where the schema would not have let it through.
+    pub fn names(&self) -> Option<Referenced<'_>> {
+        let Self {
+            widget: _,
+            property: _,
+            workflow,
+            task_channel,
+            task_queue,
+            subflow,
+            content,
+            messaging_service,
+            conversation_service,
+            twilio_function,
+            value,
+        } = self;
+        let mut named = [
+            workflow.as_ref().map(Referenced::Workflow),
+            task_channel.as_ref().map(Referenced::TaskChannel),
+            task_queue.as_ref().map(Referenced::TaskQueue),
+            subflow.as_ref().map(Referenced::Subflow),
+            content.as_ref().map(Referenced::Content),
+            messaging_service.as_ref().map(Referenced::MessagingService),
+            conversation_service.as_ref().map(Referenced::ConversationService),
+            twilio_function.as_ref().map(Referenced::Function),
+            value.as_deref().map(Referenced::Value),
+        ]
+        .into_iter()
+        .flatten();
+        named.next().filter(|_| named.next().is_none())
+    }
 }
 
 /// A TaskRouter workflow by name.
@@ -192,6 +274,44 @@ pub struct TaskChannelName {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 256))]
     pub workspace: Option<String>,
+}
+
+/// A TaskRouter task queue by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskQueueName {
+    /// The task queue's friendly name, exactly as TaskRouter shows it. Two task queues of that name are an error.
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: String,
+    /// Friendly name of the workspace. Default: the workspace of the account's Flex configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub workspace: Option<String>,
+}
+
+/// A service of the account by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceName {
+    /// The service's friendly name, exactly as the account has it. Two services of that name are an error.
+    #[schemars(length(min = 1, max = 256))]
+    pub friendly_name: String,
+}
+
+/// A Function by the names that it is deployed under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FunctionName {
+    /// Unique name of the Functions service, for example `engage-functions`.
+    #[schemars(length(min = 1, max = 256))]
+    pub service: String,
+    /// Unique name of the environment, for example `production`. It may be left out where the service has only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub environment: Option<String>,
+    /// Path of the Function, for example `/lookup-order`. It has to be in the build that is deployed in the environment.
+    #[schemars(length(min = 1, max = 256))]
+    pub path: String,
 }
 
 /// A TaskRouter workspace, by friendly name or SID.

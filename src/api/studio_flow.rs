@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::api::{
-    Period,
-    annotations::FLOW_FINALIZER,
+    ObjectKey, Period,
+    annotations::{DELETION, FLOW_FINALIZER, RECONCILE_NOW},
     references::{DefinitionSource, FlowReference, TwilioAccount},
 };
 
@@ -66,7 +66,8 @@ pub struct StudioFlowSpec {
     /// Where the definition is instead, for one that is kept as a file of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition_from: Option<DefinitionSource>,
-    /// Ids that differ from account to account, looked up by name at each reconcile. A name that is not found stops the write.
+    /// What differs from account to account, looked up by name at each reconcile. A name that is not found, or that several
+    /// things have, stops the write. No Secret can be referred to: whoever can open Studio reads a definition.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub references: Vec<FlowReference>,
@@ -74,10 +75,15 @@ pub struct StudioFlowSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lint: Option<FlowLint>,
     /// What becomes of the flow in Studio when this resource is deleted. `Retain` leaves it there. `Delete` deletes it, as soon
-    /// as no EngageDestination refers to it; what cannot be deleted within ten minutes is left there, and an event says so.
-    /// Default: Retain.
+    /// as no EngageDestination refers to it, no StudioFlow runs it and no execution of it goes on; what cannot be deleted within
+    /// `deletionDeadline` is left there, and an event says so. The annotation `engage-operator.dev/deletion` ends the waiting:
+    /// `Now` deletes at once, `Retain` lets go. Default: Retain.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// How long a deletion may be held up, counted from the deletion of the resource; then the flow is left in the account and
+    /// the resource goes. An execution may go on for thirty days. Default: 10m.
+    #[serde(default = "StudioFlowSpec::default_deletion_deadline")]
+    pub deletion_deadline: Period,
     /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "StudioFlowSpec::default_resync_interval")]
     pub resync_interval: Period,
@@ -115,7 +121,44 @@ fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// What the annotation [`DELETION`] asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionAsked {
+    /// Delete the flow, whatever stands in the way.
+    Now,
+    /// Leave it in the account.
+    Retain,
+}
+
 impl StudioFlow {
+    /// How somebody has ended the waiting of its deletion. A value that is neither asks for nothing.
+    pub fn deletion_asked(&self) -> Option<DeletionAsked> {
+        match self.annotation(DELETION)? {
+            "Now" => Some(DeletionAsked::Now),
+            "Retain" => Some(DeletionAsked::Retain),
+            _ => None,
+        }
+    }
+
+    /// The value by which somebody has asked for it to be looked at.
+    pub fn reconcile_asked(&self) -> Option<&str> {
+        self.annotation(RECONCILE_NOW)
+    }
+
+    fn annotation(&self, name: &str) -> Option<&str> {
+        self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
+    }
+
+    /// Whether it runs that StudioFlow as a subflow, which it names or whose SID, if it has one, stands in its definition.
+    pub fn runs(&self, subflow: &ObjectKey, sid: Option<&str>) -> bool {
+        let key = ObjectKey::of(self);
+        let mut named = self.spec.references.iter().filter_map(|reference| reference.subflow.as_ref());
+        let widgets = || self.spec.definition.as_ref().and_then(|definition| definition.get("states")?.as_array());
+        let runs = |widget: &Value| widget.pointer("/properties/flow_sid").and_then(Value::as_str) == sid;
+        named.any(|named| key.sibling(&named.name) == *subflow)
+            || (sid.is_some() && widgets().is_some_and(|widgets| widgets.iter().any(runs)))
+    }
+
     /// Whether the resource stays until its flow is deleted.
     pub fn is_held(&self) -> bool {
         self.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FLOW_FINALIZER)
@@ -125,6 +168,10 @@ impl StudioFlow {
 impl StudioFlowSpec {
     const fn default_publish() -> bool {
         true
+    }
+
+    const fn default_deletion_deadline() -> Period {
+        Period::minutes(10)
     }
 
     const fn default_resync_interval() -> Period {
@@ -164,6 +211,9 @@ pub struct StudioFlowStatus {
     /// Since when the account could not be asked, RFC 3339; absent while it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unchecked_since: Option<String>,
+    /// Value of the annotation `engage-operator.dev/reconcile-now` when the flow was last looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile: Option<String>,
     /// Address that starts the flow for a number or sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_url: Option<String>,

@@ -7,10 +7,12 @@ pub use super::shared_read::{Freshness, Look};
 use crate::{
     studio::FlowDefinition,
     twilio::{
-        E164, TwilioClient, TwilioClients, TwilioCredentials,
+        E164, TwilioClient, TwilioClients, TwilioCredentials, TwilioError,
+        budget::Budgets,
         content::{Content, WhatsAppApproval},
         flex::FlexConfiguration,
         messaging::WhatsAppSender,
+        serverless::{DeployedFunction, Environment},
         sid::{AccountSid, ContentSid, FlowSid, MessagingServiceSid},
         studio::Revision,
         taskrouter::{TaskChannel, Workflow, Workspace},
@@ -58,10 +60,39 @@ pub struct PublishedFlow {
     pub connects_conversations: bool,
 }
 
+/// A flow as far as one that runs it cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SubflowFacts {
+    /// Whether a revision of it is published.
+    pub published: bool,
+    /// How many widgets that revision has, or the newest where none is published.
+    pub widgets: usize,
+    /// Whether it runs other flows itself.
+    pub runs_subflows: bool,
+}
+
+/// Things of an account that are looked up by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Listing {
+    /// Of this workspace.
+    TaskQueues(String),
+    MessagingServices,
+    ConversationServices,
+    FunctionServices,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub name: Option<String>,
+    pub sid: String,
+}
+
 /// The answers of all accounts.
 #[derive(Clone)]
 pub struct Accounts {
     twilio: TwilioClients,
+    budgets: Budgets,
     answers: Arc<Answers>,
 }
 
@@ -77,6 +108,10 @@ struct Answers {
     workspaces: Shared<(), Arc<[Workspace]>>,
     workflows: Shared<String, Arc<[Workflow]>>,
     task_channels: Shared<String, Arc<[TaskChannel]>>,
+    listings: Shared<Listing, Arc<[Entry]>>,
+    environments: Shared<String, Arc<[Environment]>>,
+    functions: Shared<(String, String), Arc<[DeployedFunction]>>,
+    subflows: Shared<FlowSid, Option<SubflowFacts>>,
 }
 
 impl Accounts {
@@ -93,8 +128,12 @@ impl Accounts {
             workspaces: Shared::new(),
             workflows: Shared::new(),
             task_channels: Shared::new(),
+            listings: Shared::new(),
+            environments: Shared::new(),
+            functions: Shared::new(),
+            subflows: Shared::new(),
         };
-        Self { twilio, answers: Arc::new(answers) }
+        Self { twilio, budgets: Budgets::default(), answers: Arc::new(answers) }
     }
 
     /// Believes no answer any more that was given until now: a delivery has met an account that is not as it was checked.
@@ -111,6 +150,10 @@ impl Accounts {
             workspaces,
             workflows,
             task_channels,
+            listings,
+            environments,
+            functions,
+            subflows,
         } = &*self.answers;
         services.forget();
         templates.forget();
@@ -123,12 +166,17 @@ impl Accounts {
         workspaces.forget();
         workflows.forget();
         task_channels.forget();
+        listings.forget();
+        environments.forget();
+        functions.forget();
+        subflows.forget();
     }
 
     /// The account that `credentials` open.
     pub fn open(&self, credentials: TwilioCredentials, freshness: Freshness) -> Account {
         let asker = Asker::of(&credentials);
-        let client = self.twilio.with(Arc::new(credentials));
+        let budget = self.budgets.of(&credentials.account);
+        let client = self.twilio.with(Arc::new(credentials)).within(budget);
         Account { client, asker, freshness, answers: Arc::clone(&self.answers) }
     }
 }
@@ -209,6 +257,25 @@ impl Account {
         self.answers.flows.read(self.asker, self.freshness, (sid.clone(), published), ask).await
     }
 
+    /// What a flow that runs this one has to know of it; `None` when there is no such flow.
+    pub async fn subflow(&self, sid: &FlowSid) -> Look<Option<SubflowFacts>> {
+        let ask = async {
+            let published = self.client.flow_revision(sid, Revision::LatestPublished).await?;
+            let is_published = published.is_some();
+            let shown = match published {
+                Some(published) => Some(published),
+                None => self.client.flow(sid).await?,
+            };
+            Ok(shown.map(|flow| {
+                let definition = flow.definition.as_ref().and_then(serde_json::Value::as_object).cloned();
+                let definition = FlowDefinition::observed(definition.unwrap_or_default());
+                let (widgets, runs_subflows) = (definition.widgets(), definition.runs_subflows());
+                SubflowFacts { published: is_published, widgets, runs_subflows }
+            }))
+        };
+        self.answers.subflows.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
     /// Flex's configuration; `None` when the account has no Flex.
     pub async fn flex(&self) -> Look<Option<Arc<FlexConfiguration>>> {
         let ask = async { Ok(self.client.flex_configuration().await?.map(Arc::new)) };
@@ -243,6 +310,60 @@ impl Account {
     pub async fn task_channels(&self, workspace: &str) -> Look<Arc<[TaskChannel]>> {
         let ask = async { Ok(self.client.task_channels(workspace).await?.into()) };
         self.answers.task_channels.read(self.asker, self.freshness, workspace.to_owned(), ask).await
+    }
+
+    pub async fn task_queues(&self, workspace: &str) -> Look<Arc<[Entry]>> {
+        let ask = async {
+            let rows = self.client.task_queues(workspace).await?;
+            Ok(rows.into_iter().map(|row| Entry { name: row.friendly_name, sid: row.sid }).collect())
+        };
+        self.list(Listing::TaskQueues(workspace.to_owned()), ask).await
+    }
+
+    pub async fn messaging_services(&self) -> Look<Arc<[Entry]>> {
+        let ask = async {
+            let rows = self.client.messaging_services().await?;
+            Ok(rows.into_iter().map(|row| Entry { name: row.friendly_name, sid: row.sid.to_string() }).collect())
+        };
+        self.list(Listing::MessagingServices, ask).await
+    }
+
+    pub async fn conversation_services(&self) -> Look<Arc<[Entry]>> {
+        let ask = async {
+            let rows = self.client.conversation_services().await?;
+            Ok(rows.into_iter().map(|row| Entry { name: row.friendly_name, sid: row.sid }).collect())
+        };
+        self.list(Listing::ConversationServices, ask).await
+    }
+
+    /// The Functions services of the account, by their unique names.
+    pub async fn function_services(&self) -> Look<Arc<[Entry]>> {
+        let ask = async {
+            let rows = self.client.function_services().await?;
+            Ok(rows.into_iter().map(|(name, sid)| Entry { name, sid }).collect())
+        };
+        self.list(Listing::FunctionServices, ask).await
+    }
+
+    async fn list(
+        &self,
+        listing: Listing,
+        ask: impl Future<Output = Result<Arc<[Entry]>, TwilioError>>,
+    ) -> Look<Arc<[Entry]>> {
+        self.answers.listings.read(self.asker, self.freshness, listing, ask).await
+    }
+
+    /// The environments of a Functions service.
+    pub async fn environments(&self, service: &str) -> Look<Arc<[Environment]>> {
+        let ask = async { Ok(self.client.environments(service).await?.into()) };
+        self.answers.environments.read(self.asker, self.freshness, service.to_owned(), ask).await
+    }
+
+    /// The functions of a build of a Functions service.
+    pub async fn functions_of_build(&self, service: &str, build: &str) -> Look<Arc<[DeployedFunction]>> {
+        let key = (service.to_owned(), build.to_owned());
+        let ask = async { Ok(self.client.functions_of_build(service, build).await?.into()) };
+        self.answers.functions.read(self.asker, self.freshness, key, ask).await
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
         engage_destination::DeliveriesStatus,
     },
+    controller::driver::ObjectRef,
     delivery::credentials::SecretSource,
 };
 
@@ -40,8 +41,8 @@ pub trait Cluster: SecretSource {
     /// The flow as last seen, with its status.
     fn studio_flow(&self, key: &ObjectKey) -> Option<Arc<StudioFlow>>;
 
-    /// The destinations whose replies start this flow.
-    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey>;
+    /// What leads customers to this flow: the destinations whose replies start it, and the flows that run it as a subflow.
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef>;
 
     /// The ConfigMap as it is now; `None` when there is none of that name.
     async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError>;

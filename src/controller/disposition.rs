@@ -37,6 +37,8 @@ pub enum Disposition {
     Retry,
     /// Again, not before this time has passed.
     RetryAfter(Duration),
+    /// Again some time after this has passed, and not all together: it was not tried.
+    HeldBack(Duration),
     /// Again only when the resource or the account was changed, so at the usual interval.
     Terminal,
     /// A new version of the object is on its way and brings its own reconcile.
@@ -89,6 +91,9 @@ pub fn reason_of(error: &TwilioError) -> &'static str {
 
 /// Whether and when a failed call is worth repeating.
 pub fn disposition_of(error: &TwilioError) -> Disposition {
+    if let TwilioError::HeldBack { retry_after } = error {
+        return Disposition::HeldBack(*retry_after);
+    }
     match error.answered().and_then(|answer| answer.retry_after) {
         _ if !error.is_transient() => Disposition::Terminal,
         Some(after) => Disposition::RetryAfter(after),

@@ -99,8 +99,11 @@ async fn work(object: ObjectRef, context: Arc<Context>, turns: Arc<Turns>, wake:
             }
             Ok(Some(Err(error))) => {
                 tracing::warn!(?object, reason = error.reason(), error = %chain(&error), "reconcile failed");
-                failures += 1;
-                delay_after(&error, failures)
+                let disposition = error.disposition();
+                if !matches!(disposition, Disposition::HeldBack(_)) {
+                    failures += 1;
+                }
+                delay_after(disposition, failures)
             }
             Err(_) => {
                 tracing::error!(?object, "a reconcile panicked, a defect of this program; please report it");
@@ -133,8 +136,10 @@ async fn reconcile(object: &ObjectRef, context: &Context, turns: &Turns) -> Opti
     }
 }
 
-fn delay_after(error: &ReconcileError, failures: u32) -> Duration {
-    varied(match error.disposition() {
+fn delay_after(disposition: Disposition, failures: u32) -> Duration {
+    varied(match disposition {
+        // Spread over as long as the pause was, so that those who waited do not come back together.
+        Disposition::HeldBack(pause) => pause + pause.max(FIRST_DELAY).mul_f64(rand::random_range(0.15..1.0)),
         Disposition::Retry => growing(failures),
         Disposition::RetryAfter(asked) => asked.max(growing(failures)),
         Disposition::Terminal => TERMINAL_DELAY,

@@ -12,7 +12,10 @@ use crate::{
         EngageDestination, EngageDestinationStatus, ObjectKey, StudioFlow, StudioFlowStatus,
         engage_destination::DeliveriesStatus, secret::SecretData,
     },
-    controller::cluster::{Cluster, ClusterError, ConfigMapData, Programmed},
+    controller::{
+        cluster::{Cluster, ClusterError, ConfigMapData, Programmed},
+        driver::ObjectRef,
+    },
     delivery::credentials::{SecretError, SecretSource},
 };
 
@@ -81,7 +84,7 @@ impl Cluster for FakeCluster {
         None
     }
 
-    fn referring_to(&self, _: &ObjectKey) -> Vec<ObjectKey> {
+    fn referring_to(&self, _: &ObjectKey) -> Vec<ObjectRef> {
         Vec::new()
     }
 

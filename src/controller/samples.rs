@@ -43,7 +43,8 @@ fn the_sample_flow_is_whole_once_its_references_are_filled() {
     let written = Written { field: IN_SPEC, fields: spec.definition.clone().unwrap() };
     let definition = validate::definition(&spec, written).unwrap();
     assert_eq!(still_open(&definition, &Severities::default()).len(), 2);
-    let desired = validate::desired(&spec, definition, &["WW1".into(), "TC1".into()]).unwrap();
+    let desired =
+        validate::desired(&spec, definition, &["WW1", "TC1"].map(|sid| validate::Filling::Text(sid.into()))).unwrap();
     assert!(desired.definition.trigger_connects("incomingConversationMessage"));
     let flex = desired.definition.state("send_to_flex").unwrap();
     assert_eq!(

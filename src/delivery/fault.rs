@@ -46,6 +46,7 @@ impl Fault {
             TwilioError::AnswerLost(_) | TwilioError::NotUnderstood { .. } => {
                 Self::Mendable(Reason::new(reason::TWILIO_UNAVAILABLE, detail))
             }
+            TwilioError::HeldBack { retry_after } => Self::Throttled { retry_after: Some(*retry_after) },
             TwilioError::Answered(answer) if error.is_throttled() => {
                 Self::Throttled { retry_after: answer.retry_after }
             }

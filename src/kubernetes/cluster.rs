@@ -68,7 +68,7 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    /// Destinations are woken by `wake` when the flow that they refer to is written.
+    /// What refers to a flow is woken by `wake` when the flow is written.
     pub fn new(client: Client, identity: String, leadership: Leadership, wake: Waker) -> Self {
         let reporter = Reporter { controller: MANAGER.into(), instance: Some(identity) };
         Self {
@@ -180,10 +180,14 @@ impl Cluster for KubeCluster {
         self.flows.get(key)
     }
 
-    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
-        let destinations = self.destinations.all();
-        let referring = destinations.iter().filter(|destination| destination.refers_to(flow));
-        referring.map(|destination| ObjectKey::of(destination.as_ref())).collect()
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
+        let (destinations, flows) = (self.destinations.all(), self.flows.all());
+        let known = self.flows.get(flow);
+        let sid = known.as_ref().and_then(|flow| flow.status.as_ref()?.sid.as_deref());
+        let destinations = destinations.iter().filter(|destination| destination.refers_to(flow, sid));
+        let destinations = destinations.map(|it| ObjectRef::Destination(ObjectKey::of(it.as_ref())));
+        let parents = flows.iter().filter(|parent| parent.runs(flow, sid));
+        destinations.chain(parents.map(|it| ObjectRef::Flow(ObjectKey::of(it.as_ref())))).collect()
     }
 
     async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
@@ -231,8 +235,8 @@ impl Cluster for KubeCluster {
             self.publish(current.as_ref(), EventType::Warning, &linted.reason, linted.message.clone()).await;
         }
         // The watch says nothing of what is known here already.
-        for destination in self.referring_to(&key) {
-            let _ = self.wake.send(ObjectRef::Destination(destination));
+        for referring in self.referring_to(&key) {
+            let _ = self.wake.send(referring);
         }
         Ok(())
     }

@@ -94,8 +94,8 @@ pub async fn run(options: ControllerOptions, shutdown: CancellationToken) -> Res
             let destinations = cluster.destinations.follow(client.clone(), &namespaces, changed, || ());
             let changed = |key: &ObjectKey| {
                 send(ObjectRef::Flow(key.clone()));
-                for destination in cluster.referring_to(key) {
-                    send(ObjectRef::Destination(destination));
+                for referring in cluster.referring_to(key) {
+                    send(referring);
                 }
             };
             let flows = cluster.flows.follow(client.clone(), &namespaces, changed, || ());

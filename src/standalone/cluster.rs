@@ -107,10 +107,13 @@ impl FolderCluster {
         wake.extend(flows.objects.keys().filter(|key| is_touched(key)).cloned().map(ObjectRef::Flow));
         wake.extend(destinations.changed.iter().cloned().map(ObjectRef::Destination));
         wake.extend(destinations.objects.keys().filter(|key| is_touched(key)).cloned().map(ObjectRef::Destination));
-        // A flow that has come or gone concerns the destinations that may refer to it.
+        // A flow that has come, changed or gone concerns what may refer to it.
         let namespaces: BTreeSet<&str> = flows.changed.iter().map(|key| key.namespace.as_str()).collect();
         let near = destinations.objects.keys().filter(|key| namespaces.contains(key.namespace.as_str()));
         wake.extend(near.cloned().map(ObjectRef::Destination));
+        let parents =
+            flows.objects.iter().filter(|(_, flow)| flows.changed.iter().any(|changed| flow.runs(changed, None)));
+        wake.extend(parents.map(|(key, _)| ObjectRef::Flow(key.clone())));
         self.change(|current| {
             let (destinations, flows) = (destinations.objects, flows.objects);
             *current = Current { read: true, destinations, flows, secrets, config_maps };
@@ -152,7 +155,11 @@ impl FolderCluster {
         for (key, object) in wanted {
             let known = before.remove(&key);
             let object = match known {
-                Some(known) if looked_at && known.spec() == object.spec() => known,
+                Some(known)
+                    if looked_at && known.spec() == object.spec() && known.annotations() == object.annotations() =>
+                {
+                    known
+                }
                 // It has to be gone before it can be there anew.
                 Some(known) if is_terminating(known.as_ref()) => {
                     admitted.changed.insert(key.clone());
@@ -285,10 +292,13 @@ impl Cluster for FolderCluster {
         self.read().flows.get(key).cloned()
     }
 
-    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
         let current = self.read();
-        let referring = current.destinations.iter().filter(|(_, destination)| destination.refers_to(flow));
-        referring.map(|(key, _)| key.clone()).collect()
+        let sid = current.flows.get(flow).and_then(|flow| flow.status.as_ref()?.sid.as_deref());
+        let destinations = current.destinations.iter().filter(|(_, destination)| destination.refers_to(flow, sid));
+        let destinations = destinations.map(|(key, _)| ObjectRef::Destination(key.clone()));
+        let parents = current.flows.iter().filter(|(_, parent)| parent.runs(flow, sid));
+        destinations.chain(parents.map(|(key, _)| ObjectRef::Flow(key.clone()))).collect()
     }
 
     async fn config_map(&self, key: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {
@@ -322,7 +332,7 @@ impl Cluster for FolderCluster {
         let before = current.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         log_ready("StudioFlow", &key, before, &status.conditions);
         self.change(|objects| objects.flows.insert(key.clone(), Arc::new(updated)));
-        self.look_at(self.referring_to(&key).into_iter().map(ObjectRef::Destination));
+        self.look_at(self.referring_to(&key));
         Ok(())
     }
 

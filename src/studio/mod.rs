@@ -14,6 +14,7 @@ pub mod mention;
 pub mod place;
 pub mod placeholder;
 pub mod references;
+pub mod subflow;
 mod unwrap;
 pub mod widget;
 
@@ -22,4 +23,4 @@ pub use definition::FlowDefinition;
 pub use diagram::Picture;
 pub use difference::Difference;
 pub use lint::finding::Finding;
-pub use references::FillError;
+pub use references::{FUNCTION_PROPERTIES, FillError, FunctionAddress};

@@ -14,6 +14,28 @@ pub enum FillError {
     UnknownProperty { widget: String, property: String, known: String },
     #[error("property `{property}` of widget `{widget}` is not a text, so no id can stand in it")]
     NotText { widget: String, property: String },
+    #[error(
+        "widget `{widget}` is no {RUN_FUNCTION} widget: say which of its properties receives the URL of the function"
+    )]
+    NotRunFunction { widget: String },
+}
+
+/// Type of the widget that calls a Function.
+const RUN_FUNCTION: &str = "run-function";
+
+/// What a Function fills of its widget.
+pub const FUNCTION_PROPERTIES: [&str; 4] = ["url", "service_sid", "environment_sid", "function_sid"];
+
+/// Where a Function is and how Studio knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionAddress {
+    pub url: String,
+    /// `ZS…`
+    pub service_sid: String,
+    /// `ZE…`
+    pub environment_sid: String,
+    /// `ZH…`
+    pub function_sid: String,
 }
 
 impl FlowDefinition {
@@ -21,6 +43,34 @@ impl FlowDefinition {
     pub fn can_fill(&self, widget: &str, property: &str) -> Result<(), FillError> {
         let mut copy = self.clone();
         copy.fill(widget, property, "")
+    }
+
+    /// Whether [`FlowDefinition::fill_function`] would succeed.
+    pub fn can_fill_function(&self, widget: &str) -> Result<(), FillError> {
+        let state = self.state(widget).ok_or_else(|| FillError::UnknownWidget { widget: widget.to_owned() })?;
+        if state.kind() == Some(RUN_FUNCTION) {
+            Ok(())
+        } else {
+            Err(FillError::NotRunFunction { widget: widget.to_owned() })
+        }
+    }
+
+    /// Has a Run Function widget call `function`. All four properties are written: with a URL of one function and the SID of
+    /// another, the Console shows what is not called.
+    pub fn fill_function(&mut self, widget: &str, function: &FunctionAddress) -> Result<(), FillError> {
+        self.can_fill_function(widget)?;
+        let FunctionAddress { url, service_sid, environment_sid, function_sid } = function;
+        let unknown_widget = || FillError::UnknownWidget { widget: widget.to_owned() };
+        let index = self.state(widget).ok_or_else(unknown_widget)?.index;
+        let state = self.fields_mut().get_mut("states").and_then(|states| states.get_mut(index));
+        let properties = state
+            .and_then(Value::as_object_mut)
+            .map(|state| state.entry("properties").or_insert_with(|| Value::Object(serde_json::Map::new())));
+        let properties = properties.and_then(Value::as_object_mut).ok_or_else(unknown_widget)?;
+        for (name, value) in FUNCTION_PROPERTIES.into_iter().zip([url, service_sid, environment_sid, function_sid]) {
+            properties.insert(name.to_owned(), Value::String(value.clone()));
+        }
+        Ok(())
     }
 
     /// Puts `value` into a property of a widget. `property` is a name, or a path such as `parameters.0.value`.
@@ -79,6 +129,25 @@ mod tests {
         let properties = flow.state("call").unwrap().properties().unwrap().clone();
         assert_eq!(properties["url"], "https://example.com");
         assert_eq!(properties["parameters"][0]["value"], "x");
+    }
+
+    #[test]
+    fn a_function_fills_all_that_studio_knows_it_by() {
+        let mut flow = flow();
+        let function = FunctionAddress {
+            url: "https://f-1.twil.io/a".into(),
+            service_sid: "ZS1".into(),
+            environment_sid: "ZE1".into(),
+            function_sid: "ZH1".into(),
+        };
+        flow.fill_function("call", &function).unwrap();
+        let properties = flow.state("call").unwrap().properties().unwrap().clone();
+        assert_eq!(properties["url"], "https://f-1.twil.io/a");
+        assert_eq!(properties["service_sid"], "ZS1");
+        assert_eq!(properties["environment_sid"], "ZE1");
+        assert_eq!(properties["function_sid"], "ZH1");
+        let error = flow.can_fill_function("Trigger").unwrap_err().to_string();
+        assert!(error.contains("`Trigger` is no run-function widget"), "{error}");
     }
 
     #[test]

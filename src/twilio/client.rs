@@ -10,6 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::twilio::{
+    budget::Budget,
     credentials::TwilioCredentials,
     error::{ApiError, TwilioError},
     request::Request,
@@ -33,6 +34,7 @@ pub enum Product {
     Messaging,
     FlexApi,
     TaskRouter,
+    Serverless,
 }
 
 impl Product {
@@ -46,6 +48,7 @@ impl Product {
             Self::Messaging => "messaging",
             Self::FlexApi => "flex-api",
             Self::TaskRouter => "taskrouter",
+            Self::Serverless => "serverless",
         }
     }
 }
@@ -117,7 +120,7 @@ impl TwilioClients {
 
     /// The client of the account that `credentials` open.
     pub fn with(&self, credentials: Arc<TwilioCredentials>) -> TwilioClient {
-        TwilioClient { shared: self.clone(), credentials }
+        TwilioClient { shared: self.clone(), credentials, budget: None }
     }
 }
 
@@ -126,9 +129,17 @@ impl TwilioClients {
 pub struct TwilioClient {
     shared: TwilioClients,
     credentials: Arc<TwilioCredentials>,
+    /// What its requests have to stay within, where they can wait.
+    budget: Option<Arc<Budget>>,
 }
 
 impl TwilioClient {
+    /// The same client, whose requests stay within `budget`.
+    #[must_use]
+    pub fn within(self, budget: Arc<Budget>) -> Self {
+        Self { budget: Some(budget), ..self }
+    }
+
     /// The account that this client works in.
     pub fn account(&self) -> &crate::twilio::sid::AccountSid {
         &self.credentials.account
@@ -172,7 +183,7 @@ impl TwilioClient {
 
     /// Deletes one thing.
     pub async fn delete(&self, product: Product, path: &str) -> Result<(), TwilioError> {
-        exchange(self.request(Method::DELETE, product, path)).await.map(drop)
+        self.exchange(self.request(Method::DELETE, product, path)).await.map(drop)
     }
 
     /// Reads a whole list: every page, each `next_page_url` moved onto the configured base (Twilio names its own hosts in it).
@@ -216,7 +227,15 @@ impl TwilioClient {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, TwilioError> {
-        exchange(request).await?.read()
+        self.exchange(request).await?.read()
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> Result<Answer, TwilioError> {
+        let Some(budget) = &self.budget else { return exchange(request).await };
+        let leave = budget.leave().await?;
+        let result = exchange(request).await;
+        leave.tell(&result);
+        result
     }
 
     /// Reads one thing, and the time at which Twilio says it answered.
@@ -226,7 +245,7 @@ impl TwilioClient {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<(T, Option<Timestamp>), TwilioError> {
-        let answer = exchange(self.request(Method::GET, product, path).query(query)).await?;
+        let answer = self.exchange(self.request(Method::GET, product, path).query(query)).await?;
         Ok((answer.read()?, answer.date))
     }
 }

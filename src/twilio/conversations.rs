@@ -207,7 +207,20 @@ pub struct ConversationsConfiguration {
     pub default_chat_service_sid: Option<String>,
 }
 
+/// A service of conversations.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ConversationService {
+    /// `IS…`
+    pub sid: String,
+    #[serde(default)]
+    pub friendly_name: Option<String>,
+}
+
 impl TwilioClient {
+    pub async fn conversation_services(&self) -> Result<Vec<ConversationService>, TwilioError> {
+        self.list(Product::Conversations, "/v1/Services", &[("PageSize", "100")]).await
+    }
+
     pub async fn conversations_configuration(&self) -> Result<ConversationsConfiguration, TwilioError> {
         self.get(Product::Conversations, "/v1/Configuration").await
     }

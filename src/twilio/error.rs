@@ -13,6 +13,9 @@ pub enum TwilioError {
     /// The request left and its answer did not come. It may have had its effect, or may have it later.
     #[error("the answer of Twilio was lost: {0}")]
     AnswerLost(String),
+    /// Twilio has said that the account is asked too often, so this was not sent. It had no effect.
+    #[error("Twilio has said that the account is asked too often: it is left alone for a while")]
+    HeldBack { retry_after: Duration },
     /// Twilio answered with an error.
     #[error("{0}")]
     Answered(ApiError),
@@ -68,7 +71,7 @@ impl TwilioError {
     /// without looking first.
     pub fn had_no_effect(&self) -> bool {
         match self {
-            Self::NotSent(_) => true,
+            Self::NotSent(_) | Self::HeldBack { .. } => true,
             Self::AnswerLost(_) | Self::NotUnderstood { .. } => false,
             // 408 is the word of something in between that did not wait for Twilio.
             Self::Answered(error) => error.status < 500 && error.status != 408,
@@ -77,14 +80,16 @@ impl TwilioError {
 
     /// Whether Twilio said that it was asked too often. Such a request was never processed.
     pub fn is_throttled(&self) -> bool {
-        self.answered()
-            .is_some_and(|error| error.status == 429 || matches!(error.code, Some(45_010 | 45_780 | 50_063 | 50_074)))
+        matches!(self, Self::HeldBack { .. })
+            || self.answered().is_some_and(|error| {
+                error.status == 429 || matches!(error.code, Some(45_010 | 45_780 | 50_063 | 50_074))
+            })
     }
 
     /// Whether repeating the call later, with nothing else changed, can help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NotSent(_) | Self::AnswerLost(_) => true,
+            Self::NotSent(_) | Self::AnswerLost(_) | Self::HeldBack { .. } => true,
             Self::NotUnderstood { .. } => false,
             Self::Answered(error) => error.status >= 500 || self.is_throttled() || error.status == 408,
         }

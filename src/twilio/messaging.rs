@@ -48,6 +48,10 @@ impl TwilioClient {
         found(self.get(Product::Messaging, &format!("/v1/Services/{sid}")).await)
     }
 
+    pub async fn messaging_services(&self) -> Result<Vec<MessagingService>, TwilioError> {
+        self.list(Product::Messaging, "/v1/Services", &[("PageSize", "1000")]).await
+    }
+
     /// The WhatsApp numbers in the pool of a Messaging Service. They are known by their address: the API's own example
     /// misspells a `sender_type`.
     pub async fn whatsapp_senders_of(&self, sid: &MessagingServiceSid) -> Result<Vec<E164>, TwilioError> {

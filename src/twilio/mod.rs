@@ -2,6 +2,7 @@
 //! each product with the few calls that are needed.
 
 pub mod address;
+pub mod budget;
 pub mod callback;
 pub mod client;
 pub mod content;
@@ -13,6 +14,7 @@ pub mod interactions;
 pub mod messages;
 pub mod messaging;
 pub mod request;
+pub mod serverless;
 pub mod sid;
 pub mod signature;
 pub mod studio;

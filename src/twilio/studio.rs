@@ -78,6 +78,20 @@ struct Validity {
     valid: bool,
 }
 
+/// Most executions that are counted.
+pub const MAX_EXECUTIONS: usize = 50;
+
+#[derive(Debug, Deserialize)]
+struct Executions {
+    executions: Vec<Execution>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Execution {
+    #[serde(default)]
+    status: Option<String>,
+}
+
 impl TwilioClient {
     pub async fn flows(&self) -> Result<Vec<Flow>, TwilioError> {
         self.list(Product::Studio, "/v2/Flows", &[("PageSize", "1000")]).await
@@ -113,6 +127,16 @@ impl TwilioClient {
 
     pub async fn update_flow(&self, sid: &FlowSid, write: &FlowWrite) -> Result<Flow, TwilioError> {
         self.post(Product::Studio, &format!("/v2/Flows/{sid}"), &write.form()).await
+    }
+
+    /// How many executions of the flow go on, counted up to [`MAX_EXECUTIONS`].
+    pub async fn active_executions(&self, sid: &FlowSid) -> Result<usize, TwilioError> {
+        let path = format!("/v2/Flows/{sid}/Executions");
+        let size = MAX_EXECUTIONS.to_string();
+        let query = [("status", "active"), ("PageSize", size.as_str())];
+        let page: Option<Executions> = found(self.get_with(Product::Studio, &path, &query).await)?;
+        let executions = page.map(|page| page.executions).unwrap_or_default();
+        Ok(executions.iter().filter(|execution| execution.status.as_deref() == Some("active")).count())
     }
 
     /// Deletes the flow with all its revisions; `false` when there is none of that SID.

@@ -24,6 +24,14 @@ pub struct Workflow {
     pub friendly_name: Option<String>,
 }
 
+/// A task queue of a workspace.
+#[derive(Debug, Clone, Deserialize)]
+pub struct TaskQueue {
+    pub sid: String,
+    #[serde(default)]
+    pub friendly_name: Option<String>,
+}
+
 /// A task channel of a workspace.
 #[derive(Debug, Clone, Deserialize)]
 pub struct TaskChannel {
@@ -78,6 +86,11 @@ impl TwilioClient {
 
     pub async fn workflows(&self, workspace: &str) -> Result<Vec<Workflow>, TwilioError> {
         let path = format!("/v1/Workspaces/{workspace}/Workflows");
+        self.list(Product::TaskRouter, &path, &[("PageSize", "1000")]).await
+    }
+
+    pub async fn task_queues(&self, workspace: &str) -> Result<Vec<TaskQueue>, TwilioError> {
+        let path = format!("/v1/Workspaces/{workspace}/TaskQueues");
         self.list(Product::TaskRouter, &path, &[("PageSize", "1000")]).await
     }
 

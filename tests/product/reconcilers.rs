@@ -19,8 +19,8 @@ use engage_operator::{
         conditions, engage_destination::DeliveriesStatus, secret::SecretData,
     },
     controller::{
-        Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, engage_destination,
-        studio_flow,
+        Cluster, ClusterError, ConfigMapData, Context, Programmed, ReconcileError, Requeue, driver::ObjectRef,
+        engage_destination, studio_flow,
     },
     delivery::credentials::{SecretError, SecretSource},
     twilio::{BaseUrls, TwilioClients},
@@ -71,9 +71,10 @@ impl Cluster for MemoryCluster {
         flow.filter(|flow| ObjectKey::of(flow) == *key).map(Arc::new)
     }
 
-    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectKey> {
+    fn referring_to(&self, flow: &ObjectKey) -> Vec<ObjectRef> {
         let destination = self.destination.lock().unwrap();
-        destination.iter().filter(|destination| destination.refers_to(flow)).map(ObjectKey::of).collect()
+        let referring = destination.iter().filter(|destination| destination.refers_to(flow, None));
+        referring.map(|destination| ObjectRef::Destination(ObjectKey::of(destination))).collect()
     }
 
     async fn config_map(&self, _: &ObjectKey) -> Result<Option<ConfigMapData>, ClusterError> {

@@ -97,10 +97,13 @@ pub struct EngageDestinationSpec {
 }
 
 impl EngageDestination {
-    /// Whether a reply to its conversations starts that StudioFlow.
-    pub fn refers_to(&self, flow: &ObjectKey) -> bool {
-        let flow_ref = self.spec.conversation.as_ref().and_then(|conversation| conversation.flow_ref.as_ref());
-        flow_ref.is_some_and(|flow_ref| ObjectKey::of(self).sibling(&flow_ref.name) == *flow)
+    /// Whether a reply to its conversations starts that StudioFlow, which it names or whose SID, if it has one, it gives.
+    pub fn refers_to(&self, flow: &ObjectKey, sid: Option<&str>) -> bool {
+        self.spec.conversation.as_ref().is_some_and(|conversation| {
+            let named = conversation.flow_ref.as_ref();
+            named.is_some_and(|named| ObjectKey::of(self).sibling(&named.name) == *flow)
+                || (sid.is_some() && conversation.flow_sid.as_deref() == sid)
+        })
     }
 }
 
@@ -108,7 +111,7 @@ impl EngageDestination {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TemplateRef<'a> {
     /// Where it is named, for example `spec.whatsapp.content`.
-    pub field: &'static str,
+    pub field: &'a str,
     pub named: Named<'a>,
 }
 

@@ -79,8 +79,7 @@ pub fn look(given: &Given, severities: &[String]) -> Result<Checked, Failure> {
     let mut chosen = spec.map(self::severities).transpose().map_err(|error| Failure::Severity(place(), error))?;
     let chosen = chosen.get_or_insert_with(Severities::default);
     set(chosen, severities)?;
-    let references: Option<Vec<_>> =
-        spec.map(|spec| spec.references.iter().map(|it| (it.widget.as_str(), it.property.as_str())).collect());
+    let references = spec.map(filled);
     let (findings, not_run) = match FlowDefinition::parse(given.document.clone()) {
         Ok(definition) => {
             let references = references.as_deref();

@@ -152,6 +152,9 @@ impl Work<'_> {
         if let Why::ForeignEdit(foreign) = &why {
             journal.record(|status| status.drift = Some(drift(foreign))).await?;
         }
+        // The record fails where the resource has changed since it was read: what was decided on an old view of the cluster, as
+        // one that starts may have, is not done to the account.
+        journal.record(|status| status.last_write_time = Some(precise_time(Timestamp::now()))).await?;
         journal.may_act()?;
         tracing::info!(sid = %live.sid, ?why, "writing to the flow");
         let answer = self.client.update_flow(&live.sid, &write).await.map_err(FlowError::twilio("update the flow"))?;

@@ -85,6 +85,8 @@ impl ConfigMapProblem {
 pub struct NameProblem {
     pub reason: &'static str,
     pub message: String,
+    /// Whether it may pass without anybody doing anything.
+    pub may_pass: bool,
 }
 
 impl FlowError {
@@ -144,6 +146,11 @@ impl FlowError {
         }
     }
 
+    /// Whether all that is missing may come without anybody doing anything, as when everything is applied at once.
+    pub fn may_be_found_yet(&self) -> bool {
+        matches!(self, Self::Names(problems) if problems.iter().all(|problem| problem.may_pass))
+    }
+
     /// Whether it is known by then that the spec describes a flow.
     pub const fn is_accepted(&self) -> bool {
         !matches!(
@@ -158,6 +165,7 @@ impl FlowError {
             Self::Secret(SecretProblem::NotFound { .. })
             | Self::ConfigMap(ConfigMapProblem::NotFound { .. })
             | Self::CreateInterrupted(_) => Outlook::Waiting,
+            error if error.may_be_found_yet() => Outlook::Waiting,
             error if error.is_transient() => Outlook::Waiting,
             _ => Outlook::Stuck,
         }

@@ -13,7 +13,7 @@ use crate::{
         studio_flow::{error::FlowError, journal::Journal},
     },
     studio::{
-        Finding, FlowDefinition,
+        FUNCTION_PROPERTIES, Finding, FlowDefinition,
         lint::{
             self,
             finding::Severity,
@@ -63,8 +63,16 @@ pub fn write(error: Option<&FlowError>, status: &mut StudioFlowStatus, writer: &
 }
 
 fn findings(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
-    let references: Vec<_> = spec.references.iter().map(|it| (it.widget.as_str(), it.property.as_str())).collect();
-    Ok(lint::lint(definition, Some(&references), &severities(spec)?))
+    Ok(lint::lint(definition, Some(&filled(spec)), &severities(spec)?))
+}
+
+/// The properties that the references of a spec fill, by widget.
+pub fn filled(spec: &StudioFlowSpec) -> Vec<(&str, &str)> {
+    let references = spec.references.iter().flat_map(|reference| {
+        let properties = reference.property.as_deref().map_or_else(|| FUNCTION_PROPERTIES.to_vec(), |it| vec![it]);
+        properties.into_iter().map(|property| (reference.widget.as_str(), property))
+    });
+    references.collect()
 }
 
 /// The severities that a spec asks for.

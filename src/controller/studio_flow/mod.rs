@@ -9,6 +9,7 @@ pub mod error;
 pub mod journal;
 pub mod lint;
 pub mod live;
+pub mod look_up;
 pub mod marker;
 pub mod observe;
 pub mod plan;
@@ -17,13 +18,14 @@ mod plan_model;
 pub mod recorded;
 pub mod removal;
 pub mod report;
+pub mod subflows;
 pub mod validate;
 
 use k8s_openapi::jiff::Timestamp;
 
 use self::{apply::Applied, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded};
 use crate::{
-    api::StudioFlow,
+    api::{StudioFlow, StudioFlowStatus},
     controller::{
         context::Context,
         disposition::{ReconcileError, Requeue},
@@ -38,10 +40,17 @@ pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, 
     }
     let mut journal = Journal::open(flow, context.cluster.as_ref());
     if flow.spec.suspend {
+        journal.note(|status| handled(flow, status));
         return report::suspended(flow, journal).await; // client: cluster
     }
     let result = provision(flow, &mut journal, context).await;
+    journal.note(|status| handled(flow, status));
     report::report(flow, journal, result).await // client: cluster
+}
+
+/// Whoever asked for the flow to be looked at sees by this that it was.
+fn handled(flow: &StudioFlow, status: &mut StudioFlowStatus) {
+    status.last_handled_reconcile = flow.reconcile_asked().map(str::to_owned);
 }
 
 async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context) -> Result<Applied, FlowError> {
@@ -53,6 +62,7 @@ async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Conte
     let references = dereference::dereference(flow, context).await?; // client: cluster, Twilio
     let desired = validate::desired(&flow.spec, definition, &references.values)?; // no client
     let account = &references.account;
+    subflows::check(&desired.definition, account).await?; // client: Twilio
     let marker = Marker::new(&context.cluster_id, flow);
     let recorded = Recorded::of(journal.status(), account.sid(), Timestamp::now(), context.settle);
     let observed = observe::observe(&desired, &recorded, &marker, account.client()).await?; // client: Twilio

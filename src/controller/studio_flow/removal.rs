@@ -1,5 +1,5 @@
 //! What becomes of the flow when its resource is deleted. A resource with `deletionPolicy: Delete` is held by our finalizer
-//! until its flow is deleted; whatever stands in the way does so for ten minutes at most, and then the flow is left in the
+//! until its flow is deleted; whatever stands in the way does so until the deadline at most, and then the flow is left in the
 //! account and the resource let go: a namespace must not hang on an account that cannot be reached any more.
 
 use std::time::Duration;
@@ -8,23 +8,25 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     api::{
-        ObjectKey, StudioFlow, StudioFlowStatus, conditions::Truth, reasons::condition as reasons,
-        studio_flow::DeletionPolicy,
+        ObjectKey, StudioFlow, StudioFlowStatus,
+        annotations::DELETION,
+        conditions::Truth,
+        reasons::condition as reasons,
+        studio_flow::{DeletionAsked, DeletionPolicy},
     },
     controller::{
         account::{Account, Freshness},
         cluster::{Cluster, ClusterError},
-        condition_writer::{ConditionWriter, Outlook},
+        condition_writer::{ConditionWriter, Outlook, precise_time},
         context::Context,
         credentials::{SecretProblem, twilio_credentials},
         disposition::{ReconcileError, Requeue},
+        driver::ObjectRef,
         studio_flow::{error::FlowError, journal::Journal, marker::Marker, observe, recorded::Recorded},
     },
-    twilio::sid::FlowSid,
+    twilio::{sid::FlowSid, studio::MAX_EXECUTIONS},
 };
 
-/// How long a deletion may be held up.
-pub const DEADLINE: Duration = Duration::from_mins(10);
 /// How often it is looked whether what holds it up is gone.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// Most names that a message lists.
@@ -36,19 +38,26 @@ pub enum Removal {
     /// Leave it in the account, for this reason.
     Keep(String),
     /// Wait: customers would be led to it still.
-    Blocked(Vec<ObjectKey>),
+    Blocked(Vec<ObjectRef>),
     /// Delete it.
     Delete,
 }
 
 /// Decides. `overdue`: the deadline has passed.
-pub fn decide(flow: &StudioFlow, referring: &[ObjectKey], overdue: bool) -> Removal {
+pub fn decide(flow: &StudioFlow, referring: &[ObjectRef], overdue: bool) -> Removal {
+    let asked = flow.deletion_asked();
+    // Nobody is led to what was never made, whoever names it.
+    let status = flow.status.as_ref();
+    let made = status.is_some_and(|status| status.sid.is_some() || status.pending_create.is_some());
+    let free = !made || referring.is_empty() || asked == Some(DeletionAsked::Now);
     match flow.spec.deletion_policy {
+        _ if asked == Some(DeletionAsked::Retain) => Removal::Keep(format!("its annotation {DELETION} is Retain")),
         _ if flow.spec.suspend => Removal::Keep("spec.suspend is true".into()),
         DeletionPolicy::Retain => Removal::Keep("spec.deletionPolicy is Retain".into()),
-        DeletionPolicy::Delete if referring.is_empty() => Removal::Delete,
+        DeletionPolicy::Delete if free => Removal::Delete,
         DeletionPolicy::Delete if overdue => {
-            Removal::Keep(format!("{} still referred to it after {}", names(referring), minutes()))
+            let deadline = flow.spec.deletion_deadline;
+            Removal::Keep(format!("{} still referred to it after {deadline}", names(referring)))
         }
         DeletionPolicy::Delete => Removal::Blocked(referring.to_vec()),
     }
@@ -69,6 +78,8 @@ enum Deleted {
     Gone(Vec<FlowSid>),
     /// A create whose answer was lost may still turn up.
     Unsettled(Duration),
+    /// So many executions of this one go on: customers are in it.
+    InUse(FlowSid, usize),
 }
 
 /// Does what is to be done about the flow, and lets the resource go when it is done.
@@ -84,13 +95,14 @@ pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, 
         Removal::Keep(why) => keep(flow, &mut journal, &why, context).await?,
         Removal::Blocked(by) => {
             let message = format!(
-                "the flow is deleted when no destination refers to it: delete or change {}, or set spec.deletionPolicy to Retain",
-                names(&by)
+                "the flow is deleted when nothing refers to it any more: delete or change {}, or {}",
+                names(&by),
+                ways_out(flow)
             );
             say(&mut journal, flow, reasons::DELETION_BLOCKED, &message, Outlook::Waiting).await?;
             return Ok(Requeue::within(LOOK_AGAIN, interval));
         }
-        Removal::Delete => match delete(flow, journal.status(), context).await {
+        Removal::Delete => match delete(flow, &mut journal, context).await {
             Ok(Deleted::Gone(sids)) => {
                 let sids: Vec<_> = sids.iter().map(FlowSid::as_str).collect();
                 let what =
@@ -104,10 +116,24 @@ pub async fn reconcile(flow: &StudioFlow, context: &Context) -> Result<Requeue, 
                 say(&mut journal, flow, reasons::CREATE_INTERRUPTED, message, Outlook::Waiting).await?;
                 return Ok(Requeue::within(wait, interval));
             }
+            Ok(Deleted::InUse(sid, executions)) if overdue => {
+                let deadline = flow.spec.deletion_deadline;
+                let why = format!("{} of {sid} still active after {deadline}", counted(executions));
+                keep(flow, &mut journal, &why, context).await?;
+            }
+            Ok(Deleted::InUse(sid, executions)) => {
+                let message = format!(
+                    "the flow is deleted when no customer is in it any more (active: {} of {sid}): wait, end them in Studio, or {}",
+                    counted(executions),
+                    ways_out(flow)
+                );
+                say(&mut journal, flow, reasons::DELETION_BLOCKED, &message, Outlook::Waiting).await?;
+                return Ok(Requeue::within(LOOK_AGAIN, interval));
+            }
             Err(FlowError::Cluster(error)) => return Err(error.into()),
             Err(error) if overdue => {
-                keep(flow, &mut journal, &format!("it could not be deleted for {}: {error}", minutes()), context)
-                    .await?;
+                let why = format!("it could not be deleted for {}: {error}", flow.spec.deletion_deadline);
+                keep(flow, &mut journal, &why, context).await?;
             }
             Err(error) => {
                 let message = format!("the flow could not be deleted yet: {error}");
@@ -137,7 +163,8 @@ async fn keep(flow: &StudioFlow, journal: &mut Journal<'_>, why: &str, context: 
     say(journal, flow, reasons::FLOW_KEPT, &message, Outlook::Intended).await
 }
 
-async fn delete(flow: &StudioFlow, status: &StudioFlowStatus, context: &Context) -> Result<Deleted, FlowError> {
+async fn delete(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context) -> Result<Deleted, FlowError> {
+    let status = journal.status();
     if status.sid.is_none() && status.pending_create.is_none() {
         return Ok(Deleted::Gone(Vec::new()));
     }
@@ -151,10 +178,22 @@ async fn delete(flow: &StudioFlow, status: &StudioFlowStatus, context: &Context)
     {
         return Ok(Deleted::Unsettled(wait.min(LOOK_AGAIN)));
     }
-    for sid in &ours {
-        if !context.cluster.may_act() {
-            return Err(ClusterError::NotLeading.into());
+    if flow.deletion_asked() != Some(DeletionAsked::Now) {
+        for sid in &ours {
+            let active = account.client().active_executions(sid).await;
+            let active = active.map_err(FlowError::twilio("look for executions of the flow"))?;
+            if active > 0 {
+                return Ok(Deleted::InUse(sid.clone(), active));
+            }
         }
+    }
+    if !ours.is_empty() {
+        // As before every write to the account: it fails where the resource is not as it was read, such as one that was let go
+        // meanwhile and is there anew, with the same flow.
+        journal.record(|status| status.last_write_time = Some(precise_time(Timestamp::now()))).await?;
+    }
+    for sid in &ours {
+        journal.may_act()?;
         account.client().delete_flow(sid).await.map_err(FlowError::twilio("delete the flow"))?;
     }
     Ok(Deleted::Gone(ours))
@@ -193,17 +232,32 @@ async fn say(
 fn is_overdue(flow: &StudioFlow, now: Timestamp) -> bool {
     let since = flow.metadata.deletion_timestamp.as_ref();
     let passed = since.and_then(|since| Duration::try_from(now.duration_since(since.0)).ok());
-    passed.is_some_and(|passed| passed >= DEADLINE)
+    passed.is_some_and(|passed| passed >= flow.spec.deletion_deadline.as_duration())
 }
 
-fn minutes() -> String {
-    format!("{} minutes", DEADLINE.as_secs() / 60)
+/// What ends the waiting, for a message.
+fn ways_out(flow: &StudioFlow) -> String {
+    let deadline = flow.spec.deletion_deadline;
+    format!(
+        "annotate the resource with {DELETION}=Now to delete the flow at once or {DELETION}=Retain to keep it; after {deadline} it is kept"
+    )
 }
 
-fn names(keys: &[ObjectKey]) -> String {
-    let named: Vec<String> =
-        keys.iter().take(MAX_NAMES).map(|key| format!("EngageDestination `{}`", key.name)).collect();
-    let more = keys.len().saturating_sub(MAX_NAMES);
+fn counted(executions: usize) -> String {
+    match executions {
+        1 => "1 execution".to_owned(),
+        MAX_EXECUTIONS.. => format!("{MAX_EXECUTIONS} executions or more"),
+        several => format!("{several} executions"),
+    }
+}
+
+fn names(objects: &[ObjectRef]) -> String {
+    let named = objects.iter().take(MAX_NAMES).map(|object| match object {
+        ObjectRef::Destination(key) => format!("EngageDestination `{}`", key.name),
+        ObjectRef::Flow(key) => format!("StudioFlow `{}`", key.name),
+    });
+    let named: Vec<String> = named.collect();
+    let more = objects.len().saturating_sub(MAX_NAMES);
     if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
 }
 
@@ -213,6 +267,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::Period;
 
     fn flow(spec: &serde_json::Value) -> StudioFlow {
         let mut whole =
@@ -223,8 +278,10 @@ mod tests {
 
     #[test]
     fn a_flow_is_deleted_only_when_that_is_asked_for_and_nobody_is_led_to_it() {
-        let referring = [ObjectKey::new("marketing", "lead")];
-        let delete = flow(&json!({"deletionPolicy": "Delete"}));
+        let referring = [ObjectRef::Destination(ObjectKey::new("marketing", "lead"))];
+        let mut delete = flow(&json!({"deletionPolicy": "Delete"}));
+        assert_eq!(decide(&delete, &referring, false), Removal::Delete);
+        delete.status = Some(StudioFlowStatus { sid: Some("FW1".into()), ..Default::default() });
         assert_eq!(decide(&delete, &[], false), Removal::Delete);
         assert_eq!(decide(&delete, &[], true), Removal::Delete);
         assert_eq!(decide(&delete, &referring, false), Removal::Blocked(referring.to_vec()));
@@ -235,6 +292,14 @@ mod tests {
         ] {
             assert!(matches!(kept, Removal::Keep(_)), "{kept:?}");
         }
+        let annotated = |value: &str| {
+            let mut flow = delete.clone();
+            flow.metadata.annotations = Some([(DELETION.to_owned(), value.to_owned())].into());
+            flow
+        };
+        assert_eq!(decide(&annotated("Now"), &referring, false), Removal::Delete);
+        assert!(matches!(decide(&annotated("Retain"), &[], false), Removal::Keep(_)));
+        assert_eq!(decide(&annotated("now"), &referring, false), Removal::Blocked(referring.to_vec()));
     }
 
     #[test]
@@ -246,5 +311,7 @@ mod tests {
         assert!(!is_overdue(&flow, at("2026-01-01T00:09:59Z")));
         assert!(is_overdue(&flow, at("2026-01-01T00:10:00Z")));
         assert!(!is_overdue(&flow, at("2025-01-01T00:00:00Z")));
+        flow.spec.deletion_deadline = Period::hours(1);
+        assert!(!is_overdue(&flow, at("2026-01-01T00:59:59Z")));
     }
 }

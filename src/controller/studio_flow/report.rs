@@ -79,6 +79,7 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
         Err(FlowError::Twilio { doing, source } | FlowError::LookUp { doing, source }) if source.is_transient() => {
             Err(ReconcileError::Twilio { doing, source })
         }
+        Err(error) if error.may_be_found_yet() => Ok(Requeue::within(MISSING_AGAIN, interval)),
         Err(FlowError::CreateInterrupted(_)) => Ok(Requeue::within(CREATED_AGAIN, interval)),
         Err(_) => Ok(Requeue::resync(interval)),
     }
@@ -267,7 +268,11 @@ mod tests {
     #[test]
     fn conditions_before_the_failed_one_hold_and_those_after_it_are_unknown() {
         let mut status = in_step();
-        let problem = NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message: "no workflow `Sales`".into() };
+        let problem = NameProblem {
+            reason: reasons::REFERENCE_NOT_FOUND,
+            message: "no workflow `Sales`".into(),
+            may_pass: false,
+        };
         compose(&mut status, Some(1), true, &Err(FlowError::Names(vec![problem])), at(2));
         assert_eq!(
             said(&status),

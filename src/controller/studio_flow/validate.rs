@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::{
     api::StudioFlowSpec,
     controller::studio_flow::{error::FlowError, lint},
-    studio::{DefinitionHash, FlowDefinition},
+    studio::{DefinitionHash, FlowDefinition, FunctionAddress},
 };
 
 /// The fields in which a definition may be written.
@@ -19,6 +19,15 @@ pub struct Desired {
     pub publish: bool,
     pub definition: FlowDefinition,
     pub hash: DefinitionHash,
+}
+
+/// What a reference is filled with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Filling {
+    /// The property receives this.
+    Text(String),
+    /// The widget calls this.
+    Function(FunctionAddress),
 }
 
 /// A definition as it is written, and where.
@@ -42,18 +51,31 @@ pub fn definition(spec: &StudioFlowSpec, written: Written) -> Result<FlowDefinit
         .iter()
         .enumerate()
         .filter_map(|(index, reference)| {
-            Some((index, definition.can_fill(&reference.widget, &reference.property).err()?))
+            let widget = &reference.widget;
+            let fits = match &reference.property {
+                Some(property) => definition.can_fill(widget, property),
+                None => definition.can_fill_function(widget),
+            };
+            Some((index, fits.err()?))
         })
         .collect();
     if misses.is_empty() { Ok(definition) } else { Err(FlowError::Fill(misses)) }
 }
 
 /// The definition with `values` filled in, one for each reference in their order. A placeholder that is left is an error.
-pub fn desired(spec: &StudioFlowSpec, mut definition: FlowDefinition, values: &[String]) -> Result<Desired, FlowError> {
+pub fn desired(
+    spec: &StudioFlowSpec,
+    mut definition: FlowDefinition,
+    values: &[Filling],
+) -> Result<Desired, FlowError> {
     for (index, (reference, value)) in spec.references.iter().zip(values).enumerate() {
-        definition
-            .fill(&reference.widget, &reference.property, value)
-            .map_err(|error| FlowError::Fill(vec![(index, error)]))?;
+        let filled = match value {
+            Filling::Text(text) => {
+                definition.fill(&reference.widget, reference.property.as_deref().unwrap_or_default(), text)
+            }
+            Filling::Function(function) => definition.fill_function(&reference.widget, function),
+        };
+        filled.map_err(|error| FlowError::Fill(vec![(index, error)]))?;
     }
     let unresolved = lint::still_open(spec, &definition)?;
     if !unresolved.is_empty() {
@@ -91,7 +113,7 @@ mod tests {
     fn references_are_filled_and_nothing_is_left_open() {
         let reference = json!([{"widget": "agent", "property": "workflow", "workflow": {"friendlyName": "Anyone"}}]);
         let spec = spec("${workflow}", &reference);
-        let desired = desired(&spec, definition(&spec).unwrap(), &["WW1".into()]).unwrap();
+        let desired = desired(&spec, definition(&spec).unwrap(), &[Filling::Text("WW1".into())]).unwrap();
         assert_eq!(desired.definition.state("agent").unwrap().properties().unwrap()["workflow"], "WW1");
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::{SOON, world::Cluster};
@@ -46,6 +47,17 @@ async fn a_flow_that_is_to_be_deleted_waits_for_its_destinations_and_then_goes()
     cluster.gone("StudioFlow", "connect-to-agent", SOON).await;
     assert_eq!(cluster.sim.state().flows.len(), 0);
     cluster.event("StudioFlow", "connect-to-agent", "FlowDeleted").await;
+
+    // Somebody who knows better does not wait.
+    ready(&cluster, &flow_with(&json!({"deletionPolicy": "Delete"}))).await;
+    cluster.apply(&destination("agent", &conversation())).await.unwrap();
+    cluster.delete("StudioFlow", "connect-to-agent").await;
+    cluster.reason("StudioFlow", "connect-to-agent", "Ready", "DeletionBlocked", SOON).await;
+    let now = json!({"metadata": {"annotations": {"engage-operator.dev/deletion": "Now"}}});
+    let flows = cluster.api("StudioFlow");
+    flows.patch("connect-to-agent", &PatchParams::default(), &Patch::Merge(&now)).await.unwrap();
+    cluster.gone("StudioFlow", "connect-to-agent", SOON).await;
+    assert_eq!(cluster.sim.state().flows.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

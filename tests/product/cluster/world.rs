@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::Mutex,
     time::{Duration, Instant},
@@ -274,6 +275,21 @@ impl Cluster {
 
     pub fn controller(&self, name: &str) -> Role {
         self.controller_at(name, &format!("http://127.0.0.1:{}", self.gateway_port))
+    }
+
+    /// A controller of one namespace and an account of its own, which finds the API server by this file.
+    pub fn controller_of(&self, namespace: &str, kubeconfig: &Path, twilio: &str) -> Role {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join(namespace)).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engage-operator"));
+        command
+            .arg("controller")
+            .env("KUBECONFIG", kubeconfig)
+            .args(["--namespace", namespace, "--watch-namespace", namespace, "--twilio-base-url", twilio])
+            .args(["--admin-listen", &format!("127.0.0.1:{}", free_port())])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        Role(command.spawn().unwrap())
     }
 
     /// A controller that tells people this public URL.

@@ -32,6 +32,9 @@ pub struct Seed {
     /// `TaskRouter` workspaces.
     #[serde(default)]
     pub workspaces: Vec<Workspace>,
+    /// Services of Functions.
+    #[serde(default)]
+    pub function_services: Vec<FunctionService>,
     /// Flex; absent means the account has none and its configuration answers 404.
     #[serde(default)]
     pub flex: Option<FlexConfiguration>,
@@ -180,6 +183,49 @@ pub struct Named {
     pub friendly_name: String,
 }
 
+/// A service of Functions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionService {
+    /// `ZS…`.
+    pub sid: String,
+    /// Its unique name.
+    pub unique_name: String,
+    /// Its environments.
+    #[serde(default)]
+    pub environments: Vec<FunctionEnvironment>,
+}
+
+/// An environment of a service of Functions.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FunctionEnvironment {
+    /// `ZE…`.
+    pub sid: String,
+    /// Its unique name.
+    pub unique_name: String,
+    /// The host of its functions.
+    pub domain_name: String,
+    /// `ZB…` of what is deployed; absent when nothing is.
+    #[serde(default)]
+    pub build_sid: Option<String>,
+    /// The functions of that build.
+    #[serde(default)]
+    pub functions: Vec<Function>,
+}
+
+/// A function of a build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Function {
+    /// `ZH…`.
+    pub sid: String,
+    /// Path below the host.
+    pub path: String,
+    /// `public`, `protected` or `private`.
+    pub visibility: String,
+}
+
 /// A task channel.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -216,6 +262,12 @@ pub struct FlexConfiguration {
 pub struct ConversationService {
     /// `IS…`.
     pub service_sid: String,
+    /// Its name.
+    #[serde(default)]
+    pub friendly_name: String,
+    /// Other services of the account.
+    #[serde(default)]
+    pub others: Vec<Named>,
     /// Messaging service of a conversation that names none.
     #[serde(default)]
     pub default_messaging_service_sid: Option<String>,

@@ -9,6 +9,7 @@ pub mod interactions;
 pub mod messages;
 pub mod messaging;
 pub mod paging;
+pub mod serverless;
 pub mod signature;
 pub mod studio;
 pub mod taskrouter;
@@ -37,6 +38,7 @@ pub fn handler(operation: &str) -> Option<Handler> {
         "messages.fetch" => messages::fetch,
         "messages.update" => messages::update,
         "messages.delete" => messages::delete,
+        "conversation_services.list" => lifecycle::services,
         "configuration.fetch" => lifecycle::configuration,
         "conversations.create" => lifecycle::create,
         "conversations.list" => lifecycle::list,
@@ -87,6 +89,9 @@ pub fn handler(operation: &str) -> Option<Handler> {
         "channel_senders.fetch" => messaging::channel_sender,
         "senders.list" => messaging::senders,
         "senders.fetch" => messaging::sender,
+        "function_services.list" => serverless::services,
+        "environments.list" => serverless::environments,
+        "builds.fetch" => serverless::build,
         "flex_configuration.fetch" => flex::configuration,
         "interactions.create" => interactions::create,
         "interactions.fetch" => flex::fetch,

@@ -17,6 +17,22 @@ use super::store::{Conversation, State};
 use super::timers::Timers;
 use super::{admit, events, named, open};
 
+/// `GET /v1/Services`: the default service, and those that nothing is in.
+pub fn services(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
+    let account = world.account();
+    let service = &account.seed.conversations;
+    let mut rows = vec![(&service.service_sid, &service.friendly_name)];
+    rows.extend(service.others.iter().map(|other| (&other.sid, &other.friendly_name)));
+    paging::list(world, call, rows.len(), |index| {
+        let (sid, friendly_name) = rows[index];
+        json!({
+            "sid": sid, "account_sid": account.sid(), "friendly_name": friendly_name,
+            "date_created": "2026-01-01T00:00:00Z", "date_updated": "2026-01-01T00:00:00Z",
+            "url": format!("{}/v1/Services/{sid}", paging::origin(world, Product::Conversations)), "links": {},
+        })
+    })
+}
+
 /// `POST /v1/Conversations`.
 pub fn create(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
     let account = world.account();

@@ -65,6 +65,8 @@ pub fn perform(world: &Arc<World>, execution: &mut Execution, definition: &Value
         },
         "send-and-wait-for-reply" => match send(world, execution, properties) {
             Ok(()) => Outcome::Wait,
+            // What was started by REST sends outside of any conversation; only that it waits is simulated.
+            Err(_) if execution.conversation_sid.is_none() => Outcome::Wait,
             Err(reason) => failed("deliveryFailure", reason),
         },
         "send-to-flex" => match hand_over(world, execution, properties) {
