@@ -78,6 +78,12 @@ struct Validity {
     valid: bool,
 }
 
+#[derive(Debug, Deserialize)]
+struct TestUsers {
+    #[serde(default)]
+    test_users: Vec<String>,
+}
+
 impl TwilioClient {
     pub async fn flows(&self) -> Result<Vec<Flow>, TwilioError> {
         self.list(Product::Studio, "/v2/Flows", &[("PageSize", "1000")]).await
@@ -113,6 +119,21 @@ impl TwilioClient {
 
     pub async fn update_flow(&self, sid: &FlowSid, write: &FlowWrite) -> Result<Flow, TwilioError> {
         self.post(Product::Studio, &format!("/v2/Flows/{sid}"), &write.form()).await
+    }
+
+    /// The addresses that meet the newest draft of the flow.
+    pub async fn flow_test_users(&self, sid: &FlowSid) -> Result<Vec<String>, TwilioError> {
+        let users: TestUsers = self.get(Product::Studio, &format!("/v2/Flows/{sid}/TestUsers")).await?;
+        Ok(users.test_users)
+    }
+
+    /// Replaces all of them.
+    pub async fn set_flow_test_users(&self, sid: &FlowSid, users: &[&str]) -> Result<(), TwilioError> {
+        // Without a value the parameter would be missing, which is no empty list.
+        let form: Vec<(&str, &str)> =
+            if users.is_empty() { vec![("TestUsers", "")] } else { users.iter().map(|user| ("TestUsers", *user)).collect() };
+        let _: TestUsers = self.post(Product::Studio, &format!("/v2/Flows/{sid}/TestUsers"), &form).await?;
+        Ok(())
     }
 
     /// Deletes the flow with all its revisions; `false` when there is none of that SID.

@@ -14,6 +14,7 @@ mod deliveries;
 mod documentation;
 mod entries;
 mod event_forms;
+mod flow_lifecycle;
 mod harness;
 mod interaction;
 mod kill;
