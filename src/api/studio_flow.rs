@@ -239,7 +239,8 @@ pub struct FlowDrift {
 
 impl fmt::Display for FlowDrift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, author_sid, at, commit_message, friendly_name, widgets, overwritten_by, restored_as } = self;
+        let Self { revision, author_sid, at, commit_message, friendly_name, widgets, overwritten_by, restored_as } =
+            self;
         write!(f, "somebody else")?;
         if let Some(author) = author_sid {
             write!(f, " ({author})")?;

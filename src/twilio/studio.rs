@@ -130,8 +130,11 @@ impl TwilioClient {
     /// Replaces all of them.
     pub async fn set_flow_test_users(&self, sid: &FlowSid, users: &[&str]) -> Result<(), TwilioError> {
         // Without a value the parameter would be missing, which is no empty list.
-        let form: Vec<(&str, &str)> =
-            if users.is_empty() { vec![("TestUsers", "")] } else { users.iter().map(|user| ("TestUsers", *user)).collect() };
+        let form: Vec<(&str, &str)> = if users.is_empty() {
+            vec![("TestUsers", "")]
+        } else {
+            users.iter().map(|user| ("TestUsers", *user)).collect()
+        };
         let _: TestUsers = self.post(Product::Studio, &format!("/v2/Flows/{sid}/TestUsers"), &form).await?;
         Ok(())
     }

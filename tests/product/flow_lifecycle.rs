@@ -52,7 +52,14 @@ async fn somebody_makes(world: &World, name: &str) -> String {
     let definition = json!({"initial_state": "Trigger", "states": [{"name": "Trigger", "type": "trigger",
         "properties": {"offset": {"x": 0, "y": 0}}, "transitions": [{"event": "incomingMessage"}]}]});
     let form = [("FriendlyName", name), ("Status", "published"), ("Definition", &definition.to_string())];
-    let answer = world.http().post(url).basic_auth(crate::harness::sid("AC", 1), Some("demo-auth-token")).form(&form).send().await.unwrap();
+    let answer = world
+        .http()
+        .post(url)
+        .basic_auth(crate::harness::sid("AC", 1), Some("demo-auth-token"))
+        .form(&form)
+        .send()
+        .await
+        .unwrap();
     let made: Value = answer.json().await.unwrap();
     made["sid"].as_str().unwrap().to_owned()
 }
@@ -64,8 +71,15 @@ async fn with_report_nothing_is_written_over_an_edit_until_git_names_it() {
     let edit = edited(&world, "Edited by hand");
     world.sim.edit_flow_saying(&sid, edit, "published", "Shorter greeting");
     let message = world.reason("sf", "connect-to-agent", "Ready", "FlowEdited").await;
-    for told in ["US0", "saved revision 2", "Shorter greeting", "first_message", "flow diff", "flow pull", "overwriteRevision to 2"]
-    {
+    for told in [
+        "US0",
+        "saved revision 2",
+        "Shorter greeting",
+        "first_message",
+        "flow diff",
+        "flow pull",
+        "overwriteRevision to 2",
+    ] {
         assert!(message.contains(told), "{told}: {message}");
     }
     let drift = status(&world)["drift"].clone();

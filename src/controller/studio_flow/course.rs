@@ -84,56 +84,68 @@ impl<'a> Course<'a> {
 
     /// The next thing to do, given what the last one answered.
     pub fn next(&mut self, status: &mut StudioFlowStatus, answer: Option<&Flow>, now: Timestamp) -> Do {
-        let (desired, marker, account) = (self.desired, self.marker, self.account);
-        match (&self.plan, self.stage) {
-            (Plan::Wait(what), _) => Do::End(Outcome::Waiting(*what)),
-            (Plan::Refuse(refusal), _) => Do::End(Outcome::Refused(refusal.clone())),
-            (Plan::Hold { live, foreign, draft, changed }, _) => {
+        match self.stage {
+            Stage::Begin => self.begin(status, now),
+            Stage::Valid | Stage::Told => self.intend(status, now),
+            Stage::Intended => self.act(),
+            Stage::Written => self.note(status, answer, now),
+            Stage::Recorded if self.is_whole() && status.pending_write.is_none() => self.set_test_users(),
+            Stage::Recorded => Do::End(Outcome::Again),
+            Stage::Done => Do::End(self.in_step()),
+        }
+    }
+
+    fn begin(&mut self, status: &mut StudioFlowStatus, now: Timestamp) -> Do {
+        match &self.plan {
+            Plan::Wait(what) => Do::End(Outcome::Waiting(*what)),
+            Plan::Refuse(refusal) => Do::End(Outcome::Refused(refusal.clone())),
+            Plan::Hold { live, foreign, draft, changed } => {
                 ledger::ended(status, live, now);
                 ledger::tell(status, foreign, None);
                 let (foreign, draft) = (foreign.clone(), draft.clone());
                 Do::End(Outcome::Held { foreign, draft, changed: *changed })
             }
-            (Plan::Adopt { live }, Stage::Begin) => {
-                ledger::adopt(status, account, &live.sid, now);
+            Plan::Adopt { live } => {
+                ledger::adopt(status, self.account, &live.sid, now);
                 self.stage = Stage::Recorded;
                 Do::Record
             }
-            (Plan::Overwrote { live, foreign, by }, Stage::Begin) => {
+            Plan::Overwrote { live, foreign, by } => {
                 ledger::tell(status, foreign, Some(*by));
                 ledger::ended(status, live, now);
                 self.stage = Stage::Recorded;
                 Do::Record
             }
-            (Plan::Adopt { live: _ } | Plan::Overwrote { .. }, _) => Do::End(Outcome::Again),
-            (Plan::Nothing { live, foreign_draft }, Stage::Begin) => {
-                ledger::agreed(status, desired, live, None, now);
+            Plan::Nothing { live, foreign_draft } => {
+                ledger::agreed(status, self.desired, live, None, now);
                 if let Some(foreign) = foreign_draft {
                     ledger::tell(status, foreign, None);
                 }
-                self.test_users()
+                self.set_test_users()
             }
-            (Plan::Keep { live, foreign }, Stage::Begin) => {
-                ledger::agreed(status, desired, live, Some(foreign), now);
+            Plan::Keep { live, foreign } => {
+                ledger::agreed(status, self.desired, live, Some(foreign), now);
                 ledger::tell(status, foreign, None);
-                self.test_users()
+                self.set_test_users()
             }
-            (Plan::Create | Plan::Update { .. }, Stage::Begin) => {
+            Plan::Create | Plan::Update { .. } => {
                 self.stage = Stage::Valid;
                 Do::Validate(self.write())
             }
-            (Plan::Create, Stage::Valid) => {
-                ledger::begin_create(status, account, &desired.friendly_name, now);
-                self.stage = Stage::Intended;
-                Do::Record
-            }
-            // One status tells of one edit.
-            (Plan::Update { live: _, why: Why::ForeignEdit(foreign), draft: Some(_), .. }, Stage::Valid) => {
+            // Studio has taken it before.
+            Plan::Restore { .. } => self.intend(status, now),
+        }
+    }
+
+    /// Puts on record what is about to be done. One status tells of one edit.
+    fn intend(&mut self, status: &mut StudioFlowStatus, now: Timestamp) -> Do {
+        match &self.plan {
+            Plan::Update { why: Why::ForeignEdit(foreign), draft: Some(_), .. } if self.stage == Stage::Valid => {
                 ledger::tell(status, foreign, None);
                 self.stage = Stage::Told;
-                Do::Record
+                return Do::Record;
             }
-            (Plan::Update { live, why, draft, .. }, Stage::Valid | Stage::Told) => {
+            Plan::Update { live, why, draft, .. } => {
                 let told = match why {
                     Why::ForeignEdit(foreign) | Why::Renamed(foreign) => draft.as_ref().or(Some(foreign)),
                     Why::SpecChanged | Why::StatusMismatch | Why::NameMismatch => None,
@@ -142,65 +154,53 @@ impl<'a> Course<'a> {
                     ledger::tell(status, foreign, None);
                 }
                 ledger::begin_write(status, live, None, now);
-                self.stage = Stage::Intended;
-                Do::Record
             }
-            (Plan::Restore { live, revision, foreign, by }, Stage::Begin | Stage::Valid) => {
+            Plan::Restore { live, revision, foreign, by } => {
                 ledger::tell(status, foreign, Some(*by));
                 ledger::begin_write(status, live, Some(revision.number), now);
-                self.stage = Stage::Intended;
-                Do::Record
             }
-            (Plan::Create, Stage::Intended) => {
-                self.stage = Stage::Written;
-                Do::Create(self.write())
-            }
-            (Plan::Update { live, .. }, Stage::Intended) => {
-                self.stage = Stage::Written;
-                Do::Update(live.sid.clone(), self.write())
-            }
-            (Plan::Restore { live, revision, .. }, Stage::Intended) => {
-                self.stage = Stage::Written;
+            _ => ledger::begin_create(status, self.account, &self.desired.friendly_name, now),
+        }
+        self.stage = Stage::Intended;
+        Do::Record
+    }
+
+    fn act(&mut self) -> Do {
+        self.stage = Stage::Written;
+        match &self.plan {
+            Plan::Restore { live, revision, .. } => {
                 let write = FlowWrite {
                     friendly_name: revision.friendly_name.clone(),
                     publish: revision.published,
                     definition: revision.definition.to_string(),
-                    commit_message: marker.restores(revision.number),
+                    commit_message: self.marker.restores(revision.number),
                 };
                 Do::Update(live.sid.clone(), write)
             }
-            (Plan::Create | Plan::Update { .. } | Plan::Restore { .. }, Stage::Written) => {
-                let before = self.plan.live();
-                if let Some(answer) = answer {
-                    if matches!(self.plan, Plan::Restore { .. }) {
-                        if let Some(drift) = &mut status.drift {
-                            drift.restored_as = answer.revision;
-                        }
-                    } else if !self.is_stage() {
-                        ledger::written(status, desired, answer);
-                    }
-                    ledger::answered(status, account, before, answer, now);
-                    self.sid = Some(answer.sid.clone());
-                }
-                self.stage = Stage::Recorded;
-                Do::Record
-            }
-            (Plan::Create | Plan::Update { .. }, Stage::Recorded)
-                if status.pending_write.is_none() && !self.is_stage() =>
-            {
-                self.test_users()
-            }
-            (Plan::Nothing { live: _, foreign_draft }, _) => {
-                Do::End(Outcome::InStep { foreign_draft: foreign_draft.clone() })
-            }
-            (Plan::Keep { live: _, foreign }, _) => Do::End(Outcome::Kept(foreign.clone())),
-            (Plan::Create | Plan::Update { .. }, Stage::Done) => Do::End(Outcome::InStep { foreign_draft: None }),
-            (Plan::Create | Plan::Update { .. } | Plan::Restore { .. }, _) => Do::End(Outcome::Again),
+            Plan::Update { live, .. } => Do::Update(live.sid.clone(), self.write()),
+            _ => Do::Create(self.write()),
         }
     }
 
+    /// Puts on record what was answered.
+    fn note(&mut self, status: &mut StudioFlowStatus, answer: Option<&Flow>, now: Timestamp) -> Do {
+        if let Some(answer) = answer {
+            if self.is_whole() {
+                ledger::written(status, self.desired, answer);
+            } else if matches!(self.plan, Plan::Restore { .. })
+                && let Some(drift) = &mut status.drift
+            {
+                drift.restored_as = answer.revision;
+            }
+            ledger::answered(status, self.account, self.plan.live(), answer, now);
+            self.sid = Some(answer.sid.clone());
+        }
+        self.stage = Stage::Recorded;
+        Do::Record
+    }
+
     /// Sets the test users where they differ, or ends.
-    fn test_users(&mut self) -> Do {
+    fn set_test_users(&mut self) -> Do {
         self.stage = Stage::Done;
         let live = self.plan.live();
         let sid = self.sid.as_ref().or_else(|| live.map(|live| &live.sid));
@@ -210,17 +210,21 @@ impl<'a> Course<'a> {
             (Some(users), Some(sid)) if *users != has.cloned().collect() => {
                 Do::SetTestUsers(sid.clone(), users.iter().cloned().collect())
             }
-            _ => Do::End(match &self.plan {
-                Plan::Nothing { live: _, foreign_draft } => Outcome::InStep { foreign_draft: foreign_draft.clone() },
-                Plan::Keep { live: _, foreign } => Outcome::Kept(foreign.clone()),
-                _ => Outcome::InStep { foreign_draft: None },
-            }),
+            _ => Do::End(self.in_step()),
         }
     }
 
-    /// Whether what is written is a draft that is to be published after it.
-    const fn is_stage(&self) -> bool {
-        self.desired.publish != self.publishes()
+    fn in_step(&self) -> Outcome {
+        match &self.plan {
+            Plan::Nothing { live: _, foreign_draft } => Outcome::InStep { foreign_draft: foreign_draft.clone() },
+            Plan::Keep { live: _, foreign } => Outcome::Kept(foreign.clone()),
+            _ => Outcome::InStep { foreign_draft: None },
+        }
+    }
+
+    /// Whether what is written is all that the spec says, and not a draft that is to be published after it.
+    fn is_whole(&self) -> bool {
+        matches!(self.plan, Plan::Create | Plan::Update { .. }) && self.desired.publish == self.publishes()
     }
 
     const fn publishes(&self) -> bool {

@@ -30,7 +30,9 @@ pub struct Marker {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WrittenBy {
     /// This resource: what it says is what the resource said then, by the first digits of its hash.
-    Us { hash: Option<String> },
+    Us {
+        hash: Option<String>,
+    },
     /// This resource, to save this revision of somebody else again.
     UsRestoring(i64),
     SomebodyElse,
@@ -132,7 +134,8 @@ mod tests {
             marker(&["source=main@sha1:41f2a0", "uid=u1"]).restores(3),
             "engage-operator prod/marketing/agent restores=3 source=main@sha1:41f2a0 uid=u1"
         );
-        let long = marker(&["source=".to_owned() + &"x".repeat(300), "uid=u1".to_owned()].each_ref().map(String::as_str));
+        let long =
+            marker(&["source=".to_owned() + &"x".repeat(300), "uid=u1".to_owned()].each_ref().map(String::as_str));
         assert_eq!(long.restores(3), "engage-operator prod/marketing/agent restores=3 uid=u1");
     }
 }

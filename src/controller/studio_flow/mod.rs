@@ -23,9 +23,7 @@ pub mod validate;
 
 use k8s_openapi::jiff::Timestamp;
 
-use self::{
-    apply::Applied, course::Outcome, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded,
-};
+use self::{apply::Applied, course::Outcome, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded};
 use crate::{
     api::StudioFlow,
     controller::{

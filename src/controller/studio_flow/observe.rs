@@ -127,7 +127,9 @@ pub async fn ours(recorded: &Recorded, marker: &Marker, client: &TwilioClient) -
             let ours = candidates.into_iter().filter(|candidate| candidate.ours);
             Ok(ours.map(|candidate| candidate.live.sid).collect())
         }
-        Observed::Known(_) | Observed::Named(_) | Observed::NotVisibleYet | Observed::NoSuchRevision(_) => Ok(Vec::new()),
+        Observed::Known(_) | Observed::Named(_) | Observed::NotVisibleYet | Observed::NoSuchRevision(_) => {
+            Ok(Vec::new())
+        }
     }
 }
 

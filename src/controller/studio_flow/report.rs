@@ -71,14 +71,15 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
     let interval = flow.spec.resync_interval;
     match result {
         Ok(applied) => Ok(match applied.outcome() {
-            Outcome::Waiting(Wait::CreateUnsettled | Wait::WriteUnsettled) => Requeue::within(LOOK_FOR_WRITTEN, interval),
+            Outcome::Waiting(Wait::CreateUnsettled | Wait::WriteUnsettled) => {
+                Requeue::within(LOOK_FOR_WRITTEN, interval)
+            }
             Outcome::Waiting(Wait::NotVisibleYet | Wait::StaleRead) | Outcome::Again => {
                 Requeue::within(LOOK_AGAIN, interval)
             }
-            Outcome::InStep { foreign_draft: _ }
-            | Outcome::Kept(_)
-            | Outcome::Held { .. }
-            | Outcome::Refused(_) => Requeue::resync(interval),
+            Outcome::InStep { foreign_draft: _ } | Outcome::Kept(_) | Outcome::Held { .. } | Outcome::Refused(_) => {
+                Requeue::resync(interval)
+            }
         }),
         Err(
             FlowError::Cluster(error)
@@ -167,10 +168,7 @@ fn write_outcome(outcome: &Outcome, spec: &StudioFlowSpec, status: &StudioFlowSt
                     reasons::WRITE_INTERRUPTED,
                     "the answer to a write was lost: whether it came through is looked for before the flow is written to again",
                 ),
-                _ => (
-                    reasons::FLOW_NOT_READY,
-                    "Studio still shows an older revision than was written a moment ago",
-                ),
+                _ => (reasons::FLOW_NOT_READY, "Studio still shows an older revision than was written a moment ago"),
             };
             writer.set(conditions::SYNCED, Truth::Unknown, reason, message);
             writer.not_ready(Truth::False, reason, message, Outlook::Waiting);

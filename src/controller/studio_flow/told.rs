@@ -10,7 +10,8 @@ use crate::{
 const MAX_SIDS: usize = 5;
 
 /// Commands that show the edit and bring it into git.
-const TO_GIT: &str = "`engage-operator flow diff` shows how it differs and `engage-operator flow pull` gives it as a manifest for git";
+const TO_GIT: &str =
+    "`engage-operator flow diff` shows how it differs and `engage-operator flow pull` gives it as a manifest for git";
 
 /// Nothing is written because of the edit.
 pub fn held(

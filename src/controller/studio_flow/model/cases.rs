@@ -57,7 +57,9 @@ fn said(plan: Plan<'_>) -> String {
             format!("foreign {}", foreign.number)
         }
         Plan::Keep { live: _, foreign } => format!("keep {}", foreign.number),
-        Plan::Hold { foreign, changed, .. } => format!("hold {}{}", foreign.number, if changed { ", changed" } else { "" }),
+        Plan::Hold { foreign, changed, .. } => {
+            format!("hold {}{}", foreign.number, if changed { ", changed" } else { "" })
+        }
         other => format!("{other:?}"),
     }
 }
@@ -91,7 +93,8 @@ fn an_edit_by_somebody_else_is_told_from_a_change_of_the_spec() {
             );
             // A person has seen it.
             let desired = Desired { overwrite: Some(2), ..desired };
-            let corrected = said(plan(&Desired { drift_policy: DriftPolicy::Correct, ..desired.clone() }, &recorded, &observed));
+            let corrected =
+                said(plan(&Desired { drift_policy: DriftPolicy::Correct, ..desired.clone() }, &recorded, &observed));
             assert_eq!(said(plan(&desired, &recorded, &observed)), corrected);
         }
     }

@@ -160,7 +160,8 @@ impl World {
                 world.now += 1;
             }
             Start::Adopting => {
-                let foreign = Revision { meaning: FOREIGN, with_default: false, published: publish, message: None, at: 0 };
+                let foreign =
+                    Revision { meaning: FOREIGN, with_default: false, published: publish, message: None, at: 0 };
                 world.flows.push(Flow { revisions: vec![foreign] });
             }
         }
@@ -460,8 +461,7 @@ impl World {
         let as_git_says = says == Some(calm.git);
         match (setting.policy, outcome) {
             (_, Some(Outcome::InStep { .. })) if as_git_says && status.kept_revision.is_none() => {}
-            (DriftPolicy::Report, Some(Outcome::Held { .. })) 
-                if !matches!(live.latest.by, WrittenBy::Us { .. }) => {}
+            (DriftPolicy::Report, Some(Outcome::Held { .. })) if !matches!(live.latest.by, WrittenBy::Us { .. }) => {}
             (DriftPolicy::Adopt, Some(Outcome::InStep { .. } | Outcome::Kept(_)))
                 if status.kept_revision == answering.map(|revision| revision.number)
                     && says.is_some_and(|meaning| meaning >= FOREIGN) => {}
@@ -483,7 +483,8 @@ impl World {
                 return Some("what ours went over is told of");
             }
             let later = || flow.revisions[after..].iter();
-            let again = later().any(|one| by(one) == WrittenBy::UsRestoring(number)) || later().any(|one| one.message.is_none());
+            let again = later().any(|one| by(one) == WrittenBy::UsRestoring(number))
+                || later().any(|one| one.message.is_none());
             match setting.policy {
                 DriftPolicy::Correct => {}
                 DriftPolicy::Report if !self.unseen.contains(&number) => return Some("what was seen is not gone over"),

@@ -25,16 +25,12 @@ pub fn plan<'a>(desired: &Desired, recorded: &Recorded, live: &'a LiveFlow) -> P
     let foreign = foreign.clone();
     let draft = foreign_draft(desired, recorded, live).filter(|draft| draft.number != foreign.number);
     let newest = draft.as_ref().map_or(foreign.number, |draft| draft.number);
+    // A name is what the flow is found by, and a draft serves nobody: only what serves is kept.
+    let may_stay = matches!(why, Why::ForeignEdit(_)) && answering(desired, live) == Some(foreign.number);
     match desired.policy_on(newest) {
-        DriftPolicy::Correct => Plan::Update { live, why, draft, publish },
         DriftPolicy::Report => Plan::Hold { live, foreign, draft, changed },
-        // A name is what the flow is found by, and a draft serves nobody: only what serves is kept.
-        DriftPolicy::Adopt
-            if matches!(why, Why::ForeignEdit(_)) && !changed && answering(desired, live) == Some(foreign.number) =>
-        {
-            Plan::Keep { live, foreign }
-        }
-        DriftPolicy::Adopt => Plan::Update { live, why, draft, publish },
+        DriftPolicy::Adopt if may_stay && !changed => Plan::Keep { live, foreign },
+        DriftPolicy::Correct | DriftPolicy::Adopt => Plan::Update { live, why, draft, publish },
     }
 }
 
@@ -69,9 +65,8 @@ fn difference(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option
     };
     why.or_else(|| {
         let by_somebody_else = latest.by == WrittenBy::SomebodyElse && Some(latest.number) > recorded.revision;
-        (*friendly_name != desired.friendly_name).then(|| {
-            if by_somebody_else { Why::Renamed(told(desired, latest)) } else { Why::NameMismatch }
-        })
+        (*friendly_name != desired.friendly_name)
+            .then(|| if by_somebody_else { Why::Renamed(told(desired, latest)) } else { Why::NameMismatch })
     })
 }
 
