@@ -22,3 +22,7 @@ pub const RECONCILE_NOW: &str = "engage-operator.dev/reconcile-now";
 
 /// Annotation of the gateway's Lease: the destinations that deliveries found to be other than they were checked.
 pub const SUSPECTED: &str = "engage-operator.dev/suspected";
+
+/// Annotation of a StudioFlow that says which revision of git it was applied from, for the commit message in Studio. Whatever
+/// applies it fills it in, such as `${ARGOCD_APP_REVISION}`.
+pub const SOURCE_REVISION: &str = "engage-operator.dev/source-revision";

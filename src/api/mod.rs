@@ -12,6 +12,7 @@ pub mod annotations;
 pub mod conditions;
 pub mod duration;
 pub mod engage_destination;
+pub mod flow_lifecycle;
 pub mod gate;
 pub mod object_key;
 pub mod reasons;

@@ -59,8 +59,14 @@ pub mod condition {
     pub const FLOW_DELETED: &str = "FlowDeleted";
     pub const FLOW_KEPT: &str = "FlowKept";
     pub const NAME_TAKEN: &str = "NameTaken";
-    /// Of an event only: an edit that somebody else made is no condition, since it does not last.
+    /// Of an event when somebody else has saved a revision, and of the condition while nothing is written because of it.
     pub const FLOW_EDITED: &str = "FlowEdited";
+    pub const EDIT_KEPT: &str = "EditKept";
+    pub const PINNED: &str = "Pinned";
+    pub const NOTHING_TO_ADOPT: &str = "NothingToAdopt";
+    pub const SEVERAL_TO_ADOPT: &str = "SeveralToAdopt";
+    pub const REVISION_NOT_FOUND: &str = "RevisionNotFound";
+    pub const WRITE_INTERRUPTED: &str = "WriteInterrupted";
     pub const CREATE_INTERRUPTED: &str = "CreateInterrupted";
     pub const RATE_LIMITED: &str = "RateLimited";
     pub const API_UNAVAILABLE: &str = "ApiUnavailable";

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::api::{
     ObjectKey, Period,
     annotations::{DELETION, FLOW_FINALIZER, RECONCILE_NOW},
+    flow_lifecycle::{DriftPolicy, FlowAdoption, PendingWrite},
     references::{DefinitionSource, FlowReference, TwilioAccount},
 };
 
@@ -53,12 +54,40 @@ pub struct StudioFlowSpec {
     /// The Twilio account that has the flow.
     pub twilio: TwilioAccount,
     /// Name of the flow in Studio. A flow of this name that this operator did not make is left alone, and says so
-    /// (`NameTaken`).
+    /// (`NameTaken`), unless `adopt` names it.
     #[schemars(length(min = 1, max = 256))]
     pub friendly_name: String,
     /// `true` publishes each change; `false` keeps the flow as a draft that serves nobody. Default: true.
     #[serde(default = "StudioFlowSpec::default_publish")]
     pub publish: bool,
+    /// `true` saves each change as a draft first and publishes it once Studio has taken that: two revisions for each change, and
+    /// nothing serves customers that Studio has not kept before. Default: false.
+    #[serde(default)]
+    pub staged: bool,
+    /// What follows when somebody else edits the flow, as in the Console. `Correct` puts it back. `Report` writes nothing more
+    /// until the definition here says the same or `overwriteRevision` names the edit. `Adopt` keeps the edit until the
+    /// definition here changes. Each reports who saved which revision in `status.drift` and as the event `FlowEdited`.
+    /// Default: Correct.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
+    /// Foreign revisions up to this number may be written over whatever `driftPolicy` says: somebody has seen them. Example: 7.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub overwrite_revision: Option<i64>,
+    /// Serves this earlier revision of the flow's own history instead of the definition, until it is taken out again. Studio
+    /// keeps every revision and changes none, so it is saved again as a new one. Example: 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub revision: Option<i64>,
+    /// Takes over a flow that the account has already, by SID or by its name there, instead of making one. `driftPolicy` says
+    /// what becomes of what is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<FlowAdoption>,
+    /// Who meets the flow's newest draft instead of what is published: exactly these, in any order. Left out, they are not
+    /// looked at; an empty list removes all. Example: `["+5511900000001"]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub test_users: Option<Vec<String>>,
     /// The flow itself: the JSON of a Studio export, as it is. Account-specific ids in it are filled by `references`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "any_object")]
@@ -205,7 +234,7 @@ pub struct StudioFlowStatus {
     /// adds defaults of its own, which is no edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_hash: Option<String>,
-    /// When the operator last wrote to the flow, RFC 3339. What is read shortly after may be older than the write.
+    /// When the operator last wrote to the flow or saw a new revision of it, RFC 3339. What is read shortly after may be older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_write_time: Option<String>,
     /// Since when the account could not be asked, RFC 3339; absent while it can.
@@ -221,7 +250,14 @@ pub struct StudioFlowStatus {
     /// intent, never repeated blindly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_create: Option<PendingCreate>,
-    /// The last edit that somebody else made and that was put back.
+    /// Set from just before the flow is written to until the answer is recorded: a write whose answer was lost is looked for,
+    /// and what it went over is found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_write: Option<PendingWrite>,
+    /// The revision that somebody else saved and that is kept until the definition changes (`driftPolicy: Adopt`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_revision: Option<i64>,
+    /// The last edit that somebody else made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<FlowDrift>,
     /// What a look at the definition found, at most twenty: the errors for which it is not written, or else the warnings.
@@ -265,10 +301,10 @@ pub struct PendingCreate {
 }
 
 /// A revision that somebody else wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FlowDrift {
-    /// Number of the foreign revision; Studio keeps it, and it can be restored from there.
+    /// Number of the foreign revision; Studio keeps it, and `spec.revision` can serve it again.
     pub revision: i64,
     /// `US…` SID of its author, where the account tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -276,14 +312,27 @@ pub struct FlowDrift {
     /// When it was written, as Studio says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
+    /// What its author wrote about it, at most 200 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit_message: Option<String>,
+    /// The name that it gives the flow, where that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub friendly_name: Option<String>,
     /// Names of the widgets that differ, at most twenty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub widgets: Vec<String>,
+    /// The revision of ours that went over it unseen: it was saved between our look and our write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwritten_by: Option<i64>,
+    /// The revision as which it was saved again after that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored_as: Option<i64>,
 }
 
 impl fmt::Display for FlowDrift {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { revision, author_sid, at, widgets } = self;
+        let Self { revision, author_sid, at, commit_message, friendly_name, widgets, overwritten_by, restored_as } =
+            self;
         write!(f, "somebody else")?;
         if let Some(author) = author_sid {
             write!(f, " ({author})")?;
@@ -292,9 +341,21 @@ impl fmt::Display for FlowDrift {
         if let Some(at) = at {
             write!(f, " at {at}")?;
         }
+        if let Some(message) = commit_message {
+            write!(f, " (\"{message}\")")?;
+        }
+        if let Some(name) = friendly_name {
+            write!(f, ", which calls the flow `{name}`")?;
+        }
         if !widgets.is_empty() {
             write!(f, ", in which these widgets differ from what is written here: {}", widgets.join(", "))?;
         }
-        Ok(())
+        match (overwritten_by, restored_as) {
+            (Some(by), Some(restored)) => {
+                write!(f, "; revision {by} went over it unseen, so it was saved again as revision {restored}")
+            }
+            (Some(by), None) => write!(f, "; revision {by} went over it unseen, saved a moment later"),
+            (None, _) => Ok(()),
+        }
     }
 }

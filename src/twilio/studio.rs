@@ -92,6 +92,12 @@ struct Execution {
     status: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+struct TestUsers {
+    #[serde(default)]
+    test_users: Vec<String>,
+}
+
 impl TwilioClient {
     pub async fn flows(&self) -> Result<Vec<Flow>, TwilioError> {
         self.list(Product::Studio, "/v2/Flows", &[("PageSize", "1000")]).await
@@ -137,6 +143,24 @@ impl TwilioClient {
         let page: Option<Executions> = found(self.get_with(Product::Studio, &path, &query).await)?;
         let executions = page.map(|page| page.executions).unwrap_or_default();
         Ok(executions.iter().filter(|execution| execution.status.as_deref() == Some("active")).count())
+    }
+
+    /// The addresses that meet the newest draft of the flow.
+    pub async fn flow_test_users(&self, sid: &FlowSid) -> Result<Vec<String>, TwilioError> {
+        let users: TestUsers = self.get(Product::Studio, &format!("/v2/Flows/{sid}/TestUsers")).await?;
+        Ok(users.test_users)
+    }
+
+    /// Replaces all of them.
+    pub async fn set_flow_test_users(&self, sid: &FlowSid, users: &[&str]) -> Result<(), TwilioError> {
+        // Without a value the parameter would be missing, which is no empty list.
+        let form: Vec<(&str, &str)> = if users.is_empty() {
+            vec![("TestUsers", "")]
+        } else {
+            users.iter().map(|user| ("TestUsers", *user)).collect()
+        };
+        let _: TestUsers = self.post(Product::Studio, &format!("/v2/Flows/{sid}/TestUsers"), &form).await?;
+        Ok(())
     }
 
     /// Deletes the flow with all its revisions; `false` when there is none of that SID.

@@ -15,6 +15,7 @@ mod documentation;
 mod entries;
 mod event_forms;
 mod flow_guards;
+mod flow_lifecycle;
 mod flow_pictures;
 mod flow_references;
 mod harness;

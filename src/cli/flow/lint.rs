@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cli::findings::{Checked, FailOn, Format, Report},
-    controller::studio_flow::lint::severities,
+    controller::studio_flow::lint::{filled, severities},
     studio::{
         FlowDefinition,
         lint::{

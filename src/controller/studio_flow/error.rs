@@ -11,7 +11,7 @@ use crate::{
         disposition::reason_of,
     },
     studio::{FillError, Finding, lint::severities::SeverityError},
-    twilio::TwilioError,
+    twilio::{TwilioError, sid::SidError},
 };
 
 /// A reconcile of a flow that did not come to its end.
@@ -24,6 +24,10 @@ pub enum FlowError {
     NoDefinition,
     #[error("spec.lint.severities: {0}")]
     Severity(#[from] SeverityError),
+    #[error("spec.adopt.sid: {0}")]
+    AdoptedSid(#[source] SidError),
+    #[error("spec.adopt: set either sid or friendlyName")]
+    NothingAdopted,
     #[error("spec.definitionFrom: {0}")]
     ConfigMap(#[from] ConfigMapProblem),
     #[error("{}", joined(.0.iter().map(|(index, error)| format!("spec.references[{index}]: {error}"))))]
@@ -48,6 +52,9 @@ pub enum FlowError {
     /// The flow may have been made, or may be yet: it is looked for before anything else.
     #[error("the answer to the create of the flow was lost: {0}")]
     CreateInterrupted(#[source] TwilioError),
+    /// Somebody else saves as often as we look.
+    #[error("somebody else is writing to the flow at the same time: it is looked at again")]
+    NoRest,
     /// Studio itself says what is wrong; the places are told by the names of widgets.
     #[error("Studio refuses the definition: {}", joined(.0.iter().cloned()))]
     RefusedByStudio(Vec<String>),
@@ -101,6 +108,8 @@ impl FlowError {
             Self::Definition { .. }
             | Self::NoDefinition
             | Self::Severity(_)
+            | Self::AdoptedSid(_)
+            | Self::NothingAdopted
             | Self::ConfigMap(ConfigMapProblem::NotJson { .. })
             | Self::Fill(_) => conditions::ACCEPTED,
             Self::ConfigMap(_) | Self::Secret(_) | Self::Names(_) | Self::LookUp { doing: _, source: _ } => {
@@ -108,6 +117,7 @@ impl FlowError {
             }
             Self::Twilio { doing: _, source: _ }
             | Self::CreateInterrupted(_)
+            | Self::NoRest
             | Self::RefusedByStudio(_)
             | Self::Cluster(_) => conditions::SYNCED,
         }
@@ -118,11 +128,14 @@ impl FlowError {
         match self {
             Self::Definition { .. } | Self::RefusedByStudio(_) => reasons::DEFINITION_INVALID,
             Self::ConfigMap(problem) => problem.reason(),
-            Self::NoDefinition | Self::Severity(_) | Self::Fill(_) => reasons::INVALID_SPEC,
+            Self::NoDefinition | Self::Severity(_) | Self::Fill(_) | Self::AdoptedSid(_) | Self::NothingAdopted => {
+                reasons::INVALID_SPEC
+            }
             Self::Secret(problem) => problem.reason(),
             Self::Names(problems) => problems.first().map_or(reasons::REFERENCE_NOT_FOUND, |problem| problem.reason),
             Self::Twilio { doing: _, source } | Self::LookUp { doing: _, source } => reason_of(source),
             Self::CreateInterrupted(_) => reasons::CREATE_INTERRUPTED,
+            Self::NoRest => reasons::FLOW_NOT_READY,
             Self::Cluster(_) => reasons::API_UNAVAILABLE,
         }
     }
@@ -139,9 +152,12 @@ impl FlowError {
             | Self::Definition { .. }
             | Self::NoDefinition
             | Self::Severity(_)
+            | Self::AdoptedSid(_)
+            | Self::NothingAdopted
             | Self::Fill(_)
             | Self::Names(_)
             | Self::CreateInterrupted(_)
+            | Self::NoRest
             | Self::RefusedByStudio(_) => false,
         }
     }
@@ -155,7 +171,13 @@ impl FlowError {
     pub const fn is_accepted(&self) -> bool {
         !matches!(
             self,
-            Self::Definition { .. } | Self::NoDefinition | Self::Severity(_) | Self::ConfigMap(_) | Self::Fill(_)
+            Self::Definition { .. }
+                | Self::NoDefinition
+                | Self::Severity(_)
+                | Self::AdoptedSid(_)
+                | Self::NothingAdopted
+                | Self::ConfigMap(_)
+                | Self::Fill(_)
         )
     }
 
@@ -164,7 +186,8 @@ impl FlowError {
         match self {
             Self::Secret(SecretProblem::NotFound { .. })
             | Self::ConfigMap(ConfigMapProblem::NotFound { .. })
-            | Self::CreateInterrupted(_) => Outlook::Waiting,
+            | Self::CreateInterrupted(_)
+            | Self::NoRest => Outlook::Waiting,
             error if error.may_be_found_yet() => Outlook::Waiting,
             error if error.is_transient() => Outlook::Waiting,
             _ => Outlook::Stuck,

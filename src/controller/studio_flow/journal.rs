@@ -30,8 +30,8 @@ impl<'a> Journal<'a> {
     }
 
     /// Changes the status without writing it yet: for what is found again by looking.
-    pub fn note(&mut self, change: impl FnOnce(&mut StudioFlowStatus)) {
-        change(&mut self.status);
+    pub fn note<T>(&mut self, change: impl FnOnce(&mut StudioFlowStatus) -> T) -> T {
+        change(&mut self.status)
     }
 
     /// Changes the status and returns once that outlives a crash.

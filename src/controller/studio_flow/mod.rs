@@ -4,26 +4,29 @@
 //! status alone, through the [`journal`](journal::Journal): a create is written there before it is begun.
 
 pub mod apply;
+pub mod course;
 pub mod dereference;
 pub mod error;
 pub mod journal;
+pub mod ledger;
 pub mod lint;
 pub mod live;
 pub mod look_up;
 pub mod marker;
+#[cfg(test)]
+mod model;
 pub mod observe;
 pub mod plan;
-#[cfg(test)]
-mod plan_model;
 pub mod recorded;
 pub mod removal;
 pub mod report;
 pub mod subflows;
+mod told;
 pub mod validate;
 
 use k8s_openapi::jiff::Timestamp;
 
-use self::{apply::Applied, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded};
+use self::{apply::Applied, course::Outcome, error::FlowError, journal::Journal, marker::Marker, recorded::Recorded};
 use crate::{
     api::{StudioFlow, StudioFlowStatus},
     controller::{
@@ -31,6 +34,9 @@ use crate::{
         disposition::{ReconcileError, Requeue},
     },
 };
+
+/// How often a plan may ask for a new look at once: adopt, save again what was gone over, and see that it stays.
+const ROUNDS: usize = 4;
 
 /// Brings the account in step with a flow and writes its status. An error means that something could not be asked or
 /// written; what came of it so far is in the status.
@@ -64,8 +70,16 @@ async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Conte
     let account = &references.account;
     subflows::check(&desired.definition, account).await?; // client: Twilio
     let marker = Marker::new(&context.cluster_id, flow);
-    let recorded = Recorded::of(journal.status(), account.sid(), Timestamp::now(), context.settle);
-    let observed = observe::observe(&desired, &recorded, &marker, account.client()).await?; // client: Twilio
-    let plan = plan::plan(&desired, &recorded, &observed); // no client
-    apply::apply(plan, &desired, &recorded, &marker, account.client(), journal).await // client: Twilio, cluster
+    for _ in 0..ROUNDS {
+        let recorded = Recorded::of(journal.status(), account.sid(), Timestamp::now(), context.settle);
+        let observed = observe::observe(&desired, &recorded, &marker, account.client()).await?; // client: Twilio
+        let pinned = observe::pinned(desired.clone(), &recorded, observed, &marker, account.client()).await?; // client: Twilio
+        let (desired, observed) = pinned;
+        let plan = plan::plan(&desired, &recorded, &observed); // no client
+        let applied = apply::apply(plan, &desired, &marker, account.client(), journal).await?; // client: Twilio, cluster
+        if *applied.outcome() != Outcome::Again {
+            return Ok(applied);
+        }
+    }
+    Err(FlowError::NoRest)
 }

@@ -6,8 +6,12 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     api::StudioFlowStatus,
+    controller::studio_flow::live::{LiveFlow, LiveRevision},
     twilio::sid::{AccountSid, FlowSid},
 };
+
+/// Most revisions that are read to see what became of one write.
+const MAX_SINCE: usize = 50;
 
 /// What was done so far in this account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,10 +24,23 @@ pub struct Recorded {
     pub definition_hash: Option<String>,
     /// Hash of what Studio made of it.
     pub live_hash: Option<String>,
+    /// The foreign revision that is kept until the definition changes; `live_hash` is its hash then.
+    pub kept: Option<i64>,
     /// The friendly name of a create that was begun and of which nothing is known.
     pub pending: Option<String>,
+    /// A write that was begun and of which not everything is known.
+    pub begun: Option<Begun>,
     /// How long what was last written may still not be seen; `None` when everything that was written can be read.
     pub settles_in: Option<Duration>,
+}
+
+/// A write to the flow that was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Begun {
+    /// The latest revision that was seen before it.
+    pub after: i64,
+    /// The foreign revision that it saves again.
+    pub restores: Option<i64>,
 }
 
 impl Recorded {
@@ -32,7 +49,9 @@ impl Recorded {
         let pending = status.pending_create.as_ref().filter(|pending| pending.account_sid == account.as_str());
         let known = Some(status).filter(|status| status.account_sid.as_deref() == Some(account.as_str()));
         let last_write = known.and_then(|status| status.last_write_time.as_deref());
-        let last = pending.map(|pending| pending.since.as_str()).into_iter().chain(last_write);
+        let begun = known.and_then(|status| status.pending_write.as_ref());
+        let last = pending.map(|pending| pending.since.as_str()).into_iter();
+        let last = last.chain(begun.map(|begun| begun.since.as_str())).chain(last_write);
         let last = last.filter_map(|time| time.parse::<Timestamp>().ok()).max();
         let settles_in = last.and_then(|last| {
             // A clock that went backwards must not make it wait for longer than the whole time.
@@ -45,7 +64,9 @@ impl Recorded {
             published_revision: known.and_then(|status| status.published_revision),
             definition_hash: known.and_then(|status| status.definition_hash.clone()),
             live_hash: known.and_then(|status| status.live_hash.clone()),
+            kept: known.and_then(|status| status.kept_revision),
             pending: pending.map(|pending| pending.friendly_name.clone()),
+            begun: begun.map(|begun| Begun { after: begun.after, restores: begun.restores }),
             settles_in,
         }
     }
@@ -53,6 +74,32 @@ impl Recorded {
     /// Whether everything that was written can be read by now.
     pub const fn settled(&self) -> bool {
         self.settles_in.is_none()
+    }
+
+    /// The revisions that have to be read beside the newest to see what became of a write that was begun, newest that they
+    /// were `latest`: those since, and the one that it saves again.
+    pub fn in_question(&self, latest: i64) -> Vec<i64> {
+        let Some(begun) = self.begun else { return Vec::new() };
+        begun.restores.into_iter().chain((begun.after + 1..latest).take(MAX_SINCE)).collect()
+    }
+
+    /// The number of the revision that the write that was begun has made, if it is seen.
+    pub fn made(&self, live: &LiveFlow) -> Option<i64> {
+        let begun = self.begun?;
+        let seen = live.in_question.iter().chain([&live.latest]).chain(&live.published);
+        let ours = seen.filter(|revision| revision.by.is_our_hand()).map(|revision| revision.number);
+        ours.chain(self.revision).filter(|number| *number > begun.after).min()
+    }
+
+    /// The revision that the write that was begun went over without having seen it: whoever else saves in between leaves a
+    /// gap. One that was to be saved again, and was not, is still such a one.
+    pub fn gone_over<'a>(&self, live: &'a LiveFlow) -> Option<&'a LiveRevision> {
+        let begun = self.begun?;
+        let number = match self.made(live) {
+            Some(made) => (made > begun.after + 1).then_some(made - 1),
+            None => begun.restores,
+        };
+        live.in_question.iter().find(|revision| Some(revision.number) == number)
     }
 }
 

@@ -6,7 +6,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::{
     api::{
-        StudioFlow, StudioFlowStatus,
+        StudioFlow, StudioFlowSpec, StudioFlowStatus,
         conditions::{self, Truth},
         reasons::condition as reasons,
     },
@@ -15,20 +15,25 @@ use crate::{
         credentials::SecretProblem,
         disposition::{ReconcileError, Requeue},
         studio_flow::{
-            apply::{Applied, Outcome},
+            apply::Applied,
+            course::Outcome,
             error::{ConfigMapProblem, FlowError},
             journal::Journal,
             lint,
-            plan::{ForeignRevision, Refusal, Wait},
+            plan::{ForeignRevision, Wait},
+            told,
         },
     },
-    twilio::sid::FlowSid,
 };
 
 /// A Secret or ConfigMap that is missing is looked for this often: nothing tells of one that has come.
 const MISSING_AGAIN: Duration = Duration::from_secs(15);
 /// How soon a flow whose create was interrupted is looked for.
 const CREATED_AGAIN: Duration = Duration::from_secs(2);
+/// How soon a read that was not up to date is repeated, and how soon what was found is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// How often what a write of unknown outcome may have made is looked for.
+const LOOK_FOR_WRITTEN: Duration = Duration::from_secs(10);
 
 /// Writes what came of it. What may succeed when it is repeated soon is the error that is returned.
 pub async fn report(
@@ -37,7 +42,7 @@ pub async fn report(
     result: Result<Applied, FlowError>,
 ) -> Result<Requeue, ReconcileError> {
     let generation = flow.metadata.generation;
-    journal.record(|status| compose(status, generation, flow.spec.publish, &result, Timestamp::now())).await?;
+    journal.record(|status| compose(status, generation, &flow.spec, &result, Timestamp::now())).await?;
     again(flow, result)
 }
 
@@ -67,8 +72,15 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
     let interval = flow.spec.resync_interval;
     match result {
         Ok(applied) => Ok(match applied.outcome() {
-            Outcome::Waiting { what: _, look_again } => Requeue::within(*look_again, interval),
-            Outcome::InStep { foreign_draft: _ } | Outcome::Refused(_) => Requeue::resync(interval),
+            Outcome::Waiting(Wait::CreateUnsettled | Wait::WriteUnsettled) => {
+                Requeue::within(LOOK_FOR_WRITTEN, interval)
+            }
+            Outcome::Waiting(Wait::NotVisibleYet | Wait::StaleRead) | Outcome::Again => {
+                Requeue::within(LOOK_AGAIN, interval)
+            }
+            Outcome::InStep { foreign_draft: _ } | Outcome::Kept(_) | Outcome::Held { .. } | Outcome::Refused(_) => {
+                Requeue::resync(interval)
+            }
         }),
         Err(
             FlowError::Cluster(error)
@@ -80,7 +92,7 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
             Err(ReconcileError::Twilio { doing, source })
         }
         Err(error) if error.may_be_found_yet() => Ok(Requeue::within(MISSING_AGAIN, interval)),
-        Err(FlowError::CreateInterrupted(_)) => Ok(Requeue::within(CREATED_AGAIN, interval)),
+        Err(FlowError::CreateInterrupted(_) | FlowError::NoRest) => Ok(Requeue::within(CREATED_AGAIN, interval)),
         Err(_) => Ok(Requeue::resync(interval)),
     }
 }
@@ -89,7 +101,7 @@ fn again(flow: &StudioFlow, result: Result<Applied, FlowError>) -> Result<Requeu
 fn compose(
     status: &mut StudioFlowStatus,
     generation: Option<i64>,
-    publish: bool,
+    spec: &StudioFlowSpec,
     result: &Result<Applied, FlowError>,
     now: Timestamp,
 ) {
@@ -99,7 +111,7 @@ fn compose(
         Ok(applied) => {
             status.unchecked_since = None;
             passed(&mut writer, &[conditions::ACCEPTED, conditions::RESOLVED_REFS]);
-            write_outcome(applied.outcome(), publish, status, &mut writer);
+            write_outcome(applied.outcome(), spec, status, &mut writer);
         }
         Err(error) if error.is_transient() && writer.holds(conditions::SYNCED) => {
             let since = status.unchecked_since.get_or_insert_with(|| writer.time()).clone();
@@ -126,62 +138,77 @@ fn passed(writer: &mut ConditionWriter, types: &[&str]) {
     }
 }
 
-fn write_outcome(outcome: &Outcome, publish: bool, status: &StudioFlowStatus, writer: &mut ConditionWriter) {
+fn write_outcome(outcome: &Outcome, spec: &StudioFlowSpec, status: &StudioFlowStatus, writer: &mut ConditionWriter) {
     match outcome {
         Outcome::InStep { foreign_draft } => {
-            let revision = status.revision.unwrap_or_default();
-            let (reason, message) = if publish {
-                (reasons::SYNCED, format!("revision {revision} is published{}", told(foreign_draft.as_ref())))
-            } else {
-                let serving = match status.published_revision {
-                    Some(published) => format!("revision {published}, published before, still serves customers"),
-                    None => "it serves nobody".to_owned(),
-                };
-                (reasons::DRAFT, format!("revision {revision} is kept as a draft (spec.publish is false); {serving}"))
-            };
+            let (reason, message) = in_step(foreign_draft.as_ref(), spec, status);
             writer.set(conditions::SYNCED, Truth::True, reason, message.clone());
-            writer.ready(if publish { reasons::READY } else { reasons::DRAFT }, message);
+            writer.ready(if reason == reasons::SYNCED { reasons::READY } else { reason }, message);
+        }
+        Outcome::Kept(foreign) => {
+            let (reason, message) = (reasons::EDIT_KEPT, told::kept(foreign, status));
+            writer.set(conditions::SYNCED, Truth::True, reason, message.clone());
+            writer.ready(reason, message);
+        }
+        Outcome::Held { foreign, draft, changed } => {
+            let (reason, message) = (reasons::FLOW_EDITED, told::held(foreign, draft.as_ref(), *changed, status));
+            writer.set(conditions::SYNCED, Truth::False, reason, message.clone());
+            writer.not_ready(Truth::False, reason, &message, Outlook::Stuck);
         }
         // What was written is known from the answer to the write; a reader that lags behind takes nothing from that.
-        Outcome::Waiting { what: Wait::NotVisibleYet | Wait::StaleRead, look_again: _ }
+        Outcome::Waiting(Wait::NotVisibleYet | Wait::StaleRead) | Outcome::Again
             if writer.holds(conditions::SYNCED) => {}
-        Outcome::Waiting { what, look_again: _ } => {
-            let (reason, message) = match what {
-                Wait::NotVisibleYet => {
+        Outcome::Waiting(_) | Outcome::Again => {
+            let (reason, message) = match outcome {
+                Outcome::Waiting(Wait::NotVisibleYet) => {
                     (reasons::FLOW_NOT_READY, "Studio does not show the flow yet: it was written a moment ago")
                 }
-                Wait::StaleRead => {
-                    (reasons::FLOW_NOT_READY, "Studio still shows an older revision than was written a moment ago")
-                }
-                Wait::CreateUnsettled => (
+                Outcome::Waiting(Wait::CreateUnsettled) => (
                     reasons::CREATE_INTERRUPTED,
                     "the answer to the create was lost: whether the flow was made is looked for before it is made again",
                 ),
+                Outcome::Waiting(Wait::WriteUnsettled) => (
+                    reasons::WRITE_INTERRUPTED,
+                    "the answer to a write was lost: whether it came through is looked for before the flow is written to again",
+                ),
+                _ => (reasons::FLOW_NOT_READY, "Studio still shows an older revision than was written a moment ago"),
             };
             writer.set(conditions::SYNCED, Truth::Unknown, reason, message);
             writer.not_ready(Truth::False, reason, message, Outlook::Waiting);
         }
         Outcome::Refused(refusal) => {
-            let (reason, message) = match refusal {
-                Refusal::NameTaken { sids } => (
-                    reasons::NAME_TAKEN,
-                    format!(
-                        "spec.friendlyName: the account has a flow of this name that this resource did not make ({}): rename or delete it in Studio, or choose another name",
-                        listed(sids)
-                    ),
-                ),
-                Refusal::SeveralOfOurs { sids } => (
-                    reasons::CREATE_INTERRUPTED,
-                    format!(
-                        "several flows of the account carry the mark of this resource ({}): delete all but one in Studio",
-                        listed(sids)
-                    ),
-                ),
-            };
+            let (reason, message) = told::refused(refusal);
             writer.set(conditions::SYNCED, Truth::False, reason, message.clone());
             writer.not_ready(Truth::False, reason, &message, Outlook::Stuck);
         }
     }
+}
+
+/// How the account is as the spec says.
+fn in_step(
+    foreign_draft: Option<&ForeignRevision>,
+    spec: &StudioFlowSpec,
+    status: &StudioFlowStatus,
+) -> (&'static str, String) {
+    let revision = status.revision.unwrap_or_default();
+    if let Some(kept) = status.kept_revision {
+        return (reasons::EDIT_KEPT, told::still_kept(kept));
+    }
+    let pinned = spec.revision.map(|pinned| {
+        let what = if pinned == revision { String::new() } else { format!(", which is revision {pinned} again") };
+        format!("{what}: spec.revision is {pinned}, and the definition waits until it is taken out")
+    });
+    if spec.publish {
+        let reason = if pinned.is_some() { reasons::PINNED } else { reasons::SYNCED };
+        let pinned = pinned.unwrap_or_default();
+        return (reason, format!("revision {revision} is published{pinned}{}", told::draft_on_top(foreign_draft)));
+    }
+    let serving = match status.published_revision {
+        Some(published) => format!("revision {published}, published before, still serves customers"),
+        None => "it serves nobody".to_owned(),
+    };
+    let pinned = pinned.unwrap_or_default();
+    (reasons::DRAFT, format!("revision {revision} is kept as a draft (spec.publish is false){pinned}; {serving}"))
 }
 
 /// Conditions before the one that failed hold; those after it are not known.
@@ -204,20 +231,11 @@ fn write_error(error: &FlowError, writer: &mut ConditionWriter) {
     writer.not_ready(Truth::False, reason, &message, outlook);
 }
 
-fn told(foreign: Option<&ForeignRevision>) -> String {
-    let Some(ForeignRevision { number, author: _, at, widgets }) = foreign else { return String::new() };
-    let at = at.as_deref().map(|at| format!(" at {at}")).unwrap_or_default();
-    let widgets = if widgets.is_empty() { String::new() } else { format!(" (widgets {})", widgets.join(", ")) };
-    format!("; revision {number}, a draft that somebody else saved{at}, is on top of it{widgets} and is left alone")
-}
-
-fn listed(sids: &[FlowSid]) -> String {
-    sids.iter().take(5).map(FlowSid::as_str).collect::<Vec<_>>().join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use serde_json::json;
 
     use super::*;
     use crate::{
@@ -234,11 +252,16 @@ mod tests {
         FlowError::Twilio { doing: "read the flow", source: Arc::new(TwilioError::Answered(error)) }
     }
 
+    fn spec() -> StudioFlowSpec {
+        let spec = json!({"twilio": {"credentialsRef": {"name": "twilio"}}, "friendlyName": "Agent", "definition": {}});
+        serde_json::from_value(spec).unwrap()
+    }
+
     fn in_step() -> StudioFlowStatus {
         let mut writer = ConditionWriter::new(Vec::new(), Some(1), at(1));
         passed(&mut writer, &[conditions::ACCEPTED, conditions::RESOLVED_REFS]);
         let status = StudioFlowStatus { revision: Some(3), ..Default::default() };
-        write_outcome(&Outcome::InStep { foreign_draft: None }, true, &status, &mut writer);
+        write_outcome(&Outcome::InStep { foreign_draft: None }, &spec(), &status, &mut writer);
         StudioFlowStatus { observed_generation: Some(1), conditions: writer.into_conditions(), ..status }
     }
 
@@ -252,15 +275,15 @@ mod tests {
     #[test]
     fn a_flow_that_cannot_be_compared_stays_ready_and_says_since_when() {
         let mut status = in_step();
-        compose(&mut status, Some(1), true, &Err(failed(503)), at(2));
+        compose(&mut status, Some(1), &spec(), &Err(failed(503)), at(2));
         let once = status.clone();
-        compose(&mut status, Some(1), true, &Err(failed(503)), at(3));
+        compose(&mut status, Some(1), &spec(), &Err(failed(503)), at(3));
         assert_eq!(status, once);
         let ready = conditions::find(&status.conditions, conditions::READY).unwrap();
         assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("True", "ApiUnavailable"));
         assert!(ready.message.contains("since 2026-01-01T02:00:00Z"), "{}", ready.message);
         // Of a newer spec nothing is known.
-        compose(&mut status, Some(2), true, &Err(failed(503)), at(4));
+        compose(&mut status, Some(2), &spec(), &Err(failed(503)), at(4));
         assert!(said(&status).contains(&"Ready=False/ApiUnavailable".to_owned()));
         assert!(said(&status).contains(&"Reconciling=True/ApiUnavailable".to_owned()));
     }
@@ -273,7 +296,7 @@ mod tests {
             message: "no workflow `Sales`".into(),
             may_pass: false,
         };
-        compose(&mut status, Some(1), true, &Err(FlowError::Names(vec![problem])), at(2));
+        compose(&mut status, Some(1), &spec(), &Err(FlowError::Names(vec![problem])), at(2));
         assert_eq!(
             said(&status),
             [
@@ -289,12 +312,12 @@ mod tests {
     #[test]
     fn a_lagging_reader_does_not_unsettle_a_flow_that_is_in_step() {
         let status = in_step();
-        let waiting = Outcome::Waiting { what: Wait::StaleRead, look_again: Duration::from_secs(2) };
+        let waiting = Outcome::Waiting(Wait::StaleRead);
         let mut writer = ConditionWriter::new(status.conditions.clone(), Some(1), at(2));
-        write_outcome(&waiting, true, &status, &mut writer);
+        write_outcome(&waiting, &spec(), &status, &mut writer);
         assert_eq!(writer.into_conditions(), status.conditions);
         let mut writer = ConditionWriter::new(status.conditions.clone(), Some(2), at(2));
-        write_outcome(&waiting, true, &status, &mut writer);
+        write_outcome(&waiting, &spec(), &status, &mut writer);
         assert!(!conditions::is_true(writer.conditions(), conditions::READY));
     }
 }

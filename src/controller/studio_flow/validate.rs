@@ -1,11 +1,17 @@
 //! Whether the spec describes one flow, and which. No client: the ids of the account come in as they were found.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use crate::{
-    api::StudioFlowSpec,
-    controller::studio_flow::{error::FlowError, lint},
+    api::{
+        StudioFlowSpec,
+        flow_lifecycle::{DriftPolicy, FlowAdoption},
+    },
+    controller::studio_flow::{error::FlowError, lint, live::LiveRevision},
     studio::{DefinitionHash, FlowDefinition, FunctionAddress},
+    twilio::sid::FlowSid,
 };
 
 /// The fields in which a definition may be written.
@@ -17,8 +23,38 @@ pub const IN_CONFIG_MAP: &str = "spec.definitionFrom";
 pub struct Desired {
     pub friendly_name: String,
     pub publish: bool,
+    /// It is saved as a draft before it is published.
+    pub staged: bool,
     pub definition: FlowDefinition,
     pub hash: DefinitionHash,
+    pub drift_policy: DriftPolicy,
+    /// Foreign revisions up to this one may be written over.
+    pub overwrite: Option<i64>,
+    /// The revision of the flow's history that is served instead of the definition.
+    pub pin: Option<i64>,
+    pub adopt: Option<Adoption>,
+    /// In order, each once.
+    pub test_users: Option<BTreeSet<String>>,
+}
+
+/// The flow of the account that is taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Adoption {
+    Sid(FlowSid),
+    Named(String),
+}
+
+impl Desired {
+    /// What follows from a foreign revision of that number.
+    pub fn policy_on(&self, number: i64) -> DriftPolicy {
+        if self.overwrite.is_some_and(|seen| number <= seen) { DriftPolicy::Correct } else { self.drift_policy }
+    }
+
+    /// With the definition of an earlier revision instead.
+    #[must_use]
+    pub fn pinned_to(self, revision: &LiveRevision) -> Self {
+        Self { definition: revision.definition.clone(), hash: revision.hash.clone(), ..self }
+    }
 }
 
 /// What a reference is filled with.
@@ -83,7 +119,26 @@ pub fn desired(
         return Err(FlowError::Definition { field, problems: unresolved });
     }
     let hash = definition.hash();
-    Ok(Desired { friendly_name: spec.friendly_name.clone(), publish: spec.publish, definition, hash })
+    Ok(Desired {
+        friendly_name: spec.friendly_name.clone(),
+        publish: spec.publish,
+        staged: spec.staged,
+        definition,
+        hash,
+        drift_policy: spec.drift_policy,
+        overwrite: spec.overwrite_revision,
+        pin: spec.revision,
+        adopt: spec.adopt.as_ref().map(adoption).transpose()?,
+        test_users: spec.test_users.as_ref().map(|users| users.iter().cloned().collect()),
+    })
+}
+
+fn adoption(adopt: &FlowAdoption) -> Result<Adoption, FlowError> {
+    match (&adopt.sid, &adopt.friendly_name) {
+        (Some(sid), _) => sid.parse().map(Adoption::Sid).map_err(FlowError::AdoptedSid),
+        (None, Some(name)) => Ok(Adoption::Named(name.clone())),
+        (None, None) => Err(FlowError::NothingAdopted),
+    }
 }
 
 #[cfg(test)]

@@ -26,7 +26,8 @@ fn distance(left: &[char], right: &[char]) -> usize {
     for (row, from) in left.iter().enumerate() {
         let mut current = vec![row + 1];
         for (column, to) in right.iter().enumerate() {
-            let mut fewest = (last[column] + usize::from(from != to)).min(last[column + 1] + 1).min(current[column] + 1);
+            let mut fewest =
+                (last[column] + usize::from(from != to)).min(last[column + 1] + 1).min(current[column] + 1);
             if row > 0 && column > 0 && *from == right[column - 1] && left[row - 1] == *to {
                 fewest = fewest.min(before_last[column - 1] + 1);
             }

@@ -64,6 +64,9 @@ async fn killed_before_its_update_was_answered_the_change_is_not_published_twice
     assert_eq!(cluster.get("StudioFlow", "connect-to-agent").await["status"]["publishedRevision"], 2);
 }
 
+/// A write that was on record and had not left is waited for, for a minute, before it is made again.
+const SETTLED: Duration = Duration::from_secs(90);
+
 /// How often the controller is killed: `ENGAGE_CONTROLLER_KILLS`, or twenty times.
 fn kills() -> usize {
     std::env::var("ENGAGE_CONTROLLER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
@@ -90,7 +93,7 @@ async fn killed_at_any_moment_of_a_change_there_is_one_flow_and_one_revision_for
         controller.kill();
         cluster.forget_lease().await;
         controller = cluster.controller("one");
-        cluster.reason("StudioFlow", "connect-to-agent", "Ready", "Ready", SOON).await;
+        cluster.reason("StudioFlow", "connect-to-agent", "Ready", "Ready", SETTLED).await;
         assert_eq!(
             published(&cluster).len(),
             change,

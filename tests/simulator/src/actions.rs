@@ -12,9 +12,15 @@ use crate::twilio::conversations::store::State as ConversationState;
 use crate::twilio::studio::store::Revision;
 use crate::world::World;
 
-/// A Console edit: a new revision with an author of its own and no commit message of ours. Without a definition the
+/// A Console edit: a new revision with an author of its own and whatever commit message they give. Without a definition the
 /// newest one is saved again. Returns its number; `None` when there is no such flow.
-pub fn edit_flow(world: &World, flow_sid: &str, definition: Option<Value>, status: &str) -> Option<usize> {
+pub fn edit_flow(
+    world: &World,
+    flow_sid: &str,
+    definition: Option<Value>,
+    status: &str,
+    commit_message: Option<&str>,
+) -> Option<usize> {
     let now = world.now();
     let mut studio = lock(&world.studio);
     let flow = studio.flow_mut(flow_sid)?;
@@ -23,7 +29,7 @@ pub fn edit_flow(world: &World, flow_sid: &str, definition: Option<Value>, statu
         revision: latest.revision + 1,
         status: status.to_owned(),
         definition: definition.map_or(latest.definition, Arc::new),
-        commit_message: None,
+        commit_message: commit_message.map(str::to_owned),
         author_sid: Some("US000000000000000000000000000000c0".to_owned()),
         created_ms: now,
         friendly_name: latest.friendly_name,

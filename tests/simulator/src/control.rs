@@ -49,6 +49,7 @@ struct EditBody {
     definition: Option<Value>,
     #[serde(default = "published")]
     status: String,
+    commit_message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -163,8 +164,8 @@ fn act(world: &Arc<World>, method: &str, pieces: &[&str], query: &str, body: &By
             Ok(done())
         }
         ("POST", ["flows", sid, "edit"]) => {
-            let EditBody { definition, status } = read(body)?;
-            let revision = actions::edit_flow(world, sid, definition, &status);
+            let EditBody { definition, status, commit_message } = read(body)?;
+            let revision = actions::edit_flow(world, sid, definition, &status, commit_message.as_deref());
             Ok(json!({"revision": revision.ok_or_else(|| missing("flow"))?}))
         }
         ("POST", ["auth-token"]) => {

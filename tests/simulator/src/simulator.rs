@@ -160,7 +160,12 @@ impl Simulator {
     /// A Console edit: a new revision (`status` is `draft` or `published`) with its own author and no commit message.
     /// Without a definition the newest one is saved again. Returns the revision's number; `None`: no such flow.
     pub fn edit_flow(&self, flow_sid: &str, definition: Option<Value>, status: &str) -> Option<usize> {
-        actions::edit_flow(&self.world, flow_sid, definition, status)
+        actions::edit_flow(&self.world, flow_sid, definition, status, None)
+    }
+
+    /// As [`Simulator::edit_flow`], with what its author says about it.
+    pub fn edit_flow_saying(&self, flow_sid: &str, definition: Value, status: &str, message: &str) -> Option<usize> {
+        actions::edit_flow(&self.world, flow_sid, Some(definition), status, Some(message))
     }
 
     /// Makes `token` the primary auth token, which also signs callbacks; the old ones stay valid when `keep_old`.

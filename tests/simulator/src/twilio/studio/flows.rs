@@ -110,7 +110,7 @@ pub fn test_users(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
 pub fn set_test_users(world: &Arc<World>, call: &Call) -> Result<Answer, Failure> {
     let mut studio = lock(&world.studio);
     let flow = studio.flow_mut(call.path_param("Sid")).ok_or_else(|| call.not_found())?;
-    flow.test_users = call.params("TestUsers");
+    flow.test_users = call.params("TestUsers").into_iter().filter(|user| !user.is_empty()).collect();
     Ok(call.created(&flow.sid.clone(), &users(world, flow)))
 }
 

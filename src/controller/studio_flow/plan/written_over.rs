@@ -1,0 +1,25 @@
+//! What a write of ours went over without having seen it. Studio refuses no stale write, so this is found afterwards, by the
+//! gap that it leaves in the revisions, and found again by whoever goes on after a crash.
+
+use super::{Plan, compare, foreign};
+use crate::{
+    api::flow_lifecycle::DriftPolicy,
+    controller::studio_flow::{live::LiveFlow, marker::WrittenBy, recorded::Recorded, validate::Desired},
+};
+
+/// What to do about it, if there is such a revision. It is saved again where edits of others are not to be lost, unless
+/// somebody has saved another since: that one was made in sight of ours.
+pub fn plan<'a>(desired: &Desired, recorded: &Recorded, live: &'a LiveFlow) -> Option<Plan<'a>> {
+    let revision = recorded.gone_over(live)?;
+    if matches!(revision.by, WrittenBy::Us { .. }) || compare::means(desired, recorded, revision) {
+        return None;
+    }
+    let foreign = foreign(desired, revision);
+    let by = recorded.made(live).or(recorded.begun.map(|begun| begun.after))?;
+    let is_wanted = desired.policy_on(revision.number) != DriftPolicy::Correct;
+    if is_wanted && revision.is_read() && live.latest.by.is_our_hand() {
+        Some(Plan::Restore { live, revision, foreign, by })
+    } else {
+        Some(Plan::Overwrote { live, foreign, by })
+    }
+}
