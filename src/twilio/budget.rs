@@ -79,9 +79,13 @@ impl Leave<'_> {
     /// Tells what Twilio answered.
     pub fn tell<T>(mut self, result: &Result<T, TwilioError>) {
         self.told = true;
-        let refused = result.as_ref().err().filter(|error| error.is_throttled());
-        let refused = refused.map(|error| error.answered().and_then(|answer| answer.retry_after));
-        self.budget.state().answered(Instant::now(), self.ahead, refused, rand::random_range(1.0..1.25));
+        let answer = match result {
+            Err(error) if error.is_throttled() => {
+                Answer::Refused { retry_after: error.answered().and_then(|answer| answer.retry_after) }
+            }
+            _ => Answer::Taken,
+        };
+        self.budget.state().answered(Instant::now(), self.ahead, answer, rand::random_range(1.0..1.25));
     }
 }
 
@@ -116,6 +120,15 @@ enum Asked {
     Held(Duration),
 }
 
+/// What Twilio made of a request.
+#[derive(Debug, Clone, Copy)]
+enum Answer {
+    /// Anything but a refusal for being asked too often.
+    Taken,
+    /// It was asked too often; where Twilio says so, nothing before this time.
+    Refused { retry_after: Option<Duration> },
+}
+
 impl State {
     fn ask(&mut self, now: Instant, reserved: bool) -> Asked {
         if let Some(until) = self.closed_until {
@@ -142,13 +155,12 @@ impl State {
         }
     }
 
-    /// `refused` is what `Retry-After` asked for, where Twilio has refused; `longer` is a factor, so that not all processes come
-    /// back together.
-    fn answered(&mut self, now: Instant, ahead: bool, refused: Option<Option<Duration>>, longer: f64) {
+    /// `longer` is a factor for the pause, so that not all processes come back together.
+    fn answered(&mut self, now: Instant, ahead: bool, answer: Answer, longer: f64) {
         if ahead {
             self.one_is_ahead = false;
         }
-        let Some(retry_after) = refused else {
+        let Answer::Refused { retry_after } = answer else {
             if ahead {
                 self.closed_until = None;
                 self.refusals = 0;
@@ -200,17 +212,17 @@ mod tests {
         }
         // All that were under way are refused: that is one refusal.
         for _ in 0..16 {
-            state.answered(now, false, Some(None), 1.0);
+            state.answered(now, false, Answer::Refused { retry_after: None }, 1.0);
         }
         assert_eq!(state.ask(now + seconds(0.5), false), Asked::Held(seconds(0.5)));
         let first = now + seconds(1.0);
         assert_eq!(state.ask(first, false), AHEAD);
         assert_eq!(state.ask(first, false), Asked::Held(WHILE_ONE_IS_AHEAD));
-        state.answered(first, true, Some(None), 1.0);
+        state.answered(first, true, Answer::Refused { retry_after: None }, 1.0);
         assert_eq!(state.ask(first, false), Asked::Held(seconds(2.0)));
         let second = first + seconds(2.0);
         assert_eq!(state.ask(second, false), AHEAD);
-        state.answered(second, true, None, 1.0);
+        state.answered(second, true, Answer::Taken, 1.0);
         // The others follow, at the rate and not together.
         assert!(matches!(state.ask(second, false), Asked::Reserved(_)));
         assert_eq!(state.ask(second + seconds(1.0), false), GO);
@@ -219,9 +231,9 @@ mod tests {
     #[test]
     fn what_twilio_asks_for_is_heeded_and_a_late_answer_opens_nothing() {
         let (mut state, now) = (State::default(), Instant::now());
-        state.answered(now, false, Some(Some(seconds(30.0))), 1.0);
+        state.answered(now, false, Answer::Refused { retry_after: Some(seconds(30.0)) }, 1.0);
         assert_eq!(state.ask(now, false), Asked::Held(seconds(30.0)));
-        state.answered(now, false, None, 1.0);
+        state.answered(now, false, Answer::Taken, 1.0);
         assert_eq!(state.ask(now, false), Asked::Held(seconds(30.0)));
     }
 

@@ -147,7 +147,9 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Resp
     let mut view = shared.view.subscribe();
     let now = view.borrow_and_update().clone();
     if is_watch {
-        let changed = async move { drop(view.changed().await) };
+        let changed = async move {
+            let _ = view.changed().await;
+        };
         return match now {
             View::Old(_) | View::Blind => {
                 let silence = stream::once(async move {

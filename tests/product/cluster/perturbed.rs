@@ -91,8 +91,8 @@ impl<'a> Run<'a> {
     async fn is_settled(&self, deleted: bool) -> bool {
         let Some(object) = self.get().await else { return deleted };
         let ready = object["status"]["conditions"].as_array().into_iter().flatten();
-        let ready = ready.filter(|it| it["type"] == "Ready" && it["status"] == "True");
-        !deleted && ready.into_iter().any(|it| it["observedGeneration"] == object["metadata"]["generation"])
+        let mut ready = ready.filter(|it| it["type"] == "Ready" && it["status"] == "True");
+        !deleted && ready.any(|it| it["observedGeneration"] == object["metadata"]["generation"])
     }
 
     async fn settle(&self, deleted: bool, or: impl Fn() -> bool) {
