@@ -80,9 +80,20 @@ impl<'a> Run<'a> {
     /// A minute passes, as long as what was written may stay unseen, for what the resource remembers.
     async fn a_minute_passes(&self) {
         let Some(object) = self.get().await else { return };
-        let Some(since) = object["status"]["pendingCreate"]["since"].as_str() else { return };
-        let earlier = since.parse::<jiff::Timestamp>().unwrap() - Duration::from_mins(1);
-        let patch = json!({"status": {"pendingCreate": {"since": earlier.to_string()}}});
+        let mut status = json!({});
+        let earlier = |time: &Value| {
+            let time = time.as_str()?.parse::<jiff::Timestamp>().unwrap();
+            Some((time - Duration::from_mins(1)).to_string())
+        };
+        if let Some(time) = earlier(&object["status"]["lastWriteTime"]) {
+            status["lastWriteTime"] = json!(time);
+        }
+        for begun in ["pendingCreate", "pendingWrite"] {
+            if let Some(time) = earlier(&object["status"][begun]["since"]) {
+                status[begun] = json!({"since": time});
+            }
+        }
+        let patch = json!({"status": status});
         let flows = self.flows();
         flows.patch_status("connect-to-agent", &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     }
