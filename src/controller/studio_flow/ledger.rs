@@ -44,13 +44,20 @@ pub fn adopt(status: &mut StudioFlowStatus, account: &AccountSid, sid: &FlowSid,
     status.sid = Some(sid.to_string());
 }
 
+/// What is said of the flow is taken back; what is said of the resource stays.
 fn forget(status: &mut StudioFlowStatus) {
-    *status = StudioFlowStatus {
-        observed_generation: status.observed_generation,
-        drift: status.drift.take(),
-        conditions: std::mem::take(&mut status.conditions),
-        ..StudioFlowStatus::default()
-    };
+    status.sid = None;
+    status.account_sid = None;
+    status.revision = None;
+    status.published_revision = None;
+    status.kept_revision = None;
+    status.definition_hash = None;
+    status.live_hash = None;
+    status.last_write_time = None;
+    status.unchecked_since = None;
+    status.webhook_url = None;
+    status.pending_create = None;
+    status.pending_write = None;
 }
 
 /// A write is about to begin, to a flow that was seen like this. What was in flight before it is seen there.
