@@ -56,7 +56,6 @@ pub struct SourceError {
 
 impl Given {
     /// The definition, out of what it came in.
-    #[allow(dead_code)]
     pub fn definition(&self) -> Result<FlowDefinition, SourceError> {
         let definition = FlowDefinition::parse(self.document.clone());
         definition.map_err(|problem| SourceError { place: self.place.clone(), message: problem.to_string() })

@@ -9,9 +9,9 @@ use crate::{
 /// Most SIDs that a message lists.
 const MAX_SIDS: usize = 5;
 
-/// Commands that show the edit and bring it into git.
-const TO_GIT: &str =
-    "`engage-operator flow diff` shows how it differs and `engage-operator flow pull` gives it as a manifest for git";
+/// How the edit is shown and comes into git.
+const TO_GIT: &str = "take its JSON out of Studio (Show Flow JSON): `engage-operator flow diff` shows how it differs, and as the \
+                      definition in git it is what the spec says";
 
 /// Nothing is written because of the edit.
 pub fn held(

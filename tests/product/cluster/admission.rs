@@ -46,6 +46,8 @@ fn cases() -> Vec<Case> {
     let one_thing = "a destination does exactly one thing: set one of whatsapp, conversation and interaction";
     let template = "contentSid is HX followed by 32 hexadecimal digits";
     let placeholders = "a template has at most 100 placeholders";
+    let one_reference = "a reference names exactly one thing: set one of workflow, taskChannel, taskQueue, subflow, content, \
+                     messagingService, conversationService, twilioFunction and value";
     let once = "name the flow once: set either flowRef (a StudioFlow) or flowSid (FW…)";
     let timeout = "timeout is in seconds: 0 for none, otherwise at least 600 (Twilio closes no conversation sooner)";
     let number = "each twilioNumber is in E.164: a plus sign, the country code and the number, such as +5511900000001";
@@ -290,15 +292,33 @@ fn cases() -> Vec<Case> {
         }),
         sf(
             "spec.references[]",
-            "a reference names exactly one thing to look up: set either workflow or taskChannel",
+            one_reference,
             &reference(json!({"workflow": {"friendlyName": "a"}, "taskChannel": {"uniqueName": "b"}})),
             &reference(json!({"workflow": {"friendlyName": "a"}})),
         ),
         sf(
             "spec.references[]",
-            "a reference names exactly one thing to look up: set either workflow or taskChannel",
+            one_reference,
             &reference(json!({})),
             &reference(json!({"taskChannel": {"uniqueName": "b"}})),
+        ),
+        sf(
+            "spec.references[]",
+            "say which property of the widget is filled: set property; only twilioFunction may do without it",
+            &reference(json!({"property": null, "value": "a"})),
+            &reference(json!({"property": null, "twilioFunction": {"service": "a", "path": "/b"}})),
+        ),
+        sf(
+            "spec.adopt",
+            "a flow is adopted by one of the two: set either sid or friendlyName",
+            &json!({"adopt": {"sid": sid("FW", 1), "friendlyName": "a"}}),
+            &json!({"adopt": {"friendlyName": "a"}}),
+        ),
+        sf(
+            "spec.adopt.sid",
+            "the SID of a flow is FW and 32 hexadecimal digits",
+            &json!({"adopt": {"sid": "FW1"}}),
+            &json!({"adopt": {"sid": sid("FW", 1)}}),
         ),
     ]
 }

@@ -44,7 +44,28 @@ fn full() -> Vec<Value> {
     );
     merge(&mut flow["spec"]["references"][0], &json!({"workflow": {"workspace": "w"}}));
     merge(&mut flow["spec"]["references"][1], &json!({"taskChannel": {"workspace": "w"}}));
+    let reference = |names: Value| {
+        let mut reference = json!({"widget": "send_to_flex", "property": "workflow"});
+        merge(&mut reference, &names);
+        reference
+    };
+    flow["spec"]["references"].as_array_mut().unwrap().extend([
+        reference(json!({"taskQueue": {"friendlyName": "a", "workspace": "w"}})),
+        reference(json!({"subflow": {"name": "a"}})),
+        reference(json!({"content": content})),
+        reference(json!({"messagingService": {"friendlyName": "a"}})),
+        reference(json!({"conversationService": {"friendlyName": "a"}})),
+        reference(json!({"twilioFunction": {"service": "a", "environment": "b", "path": "/c"}})),
+        reference(json!({"value": "a"})),
+    ]);
+    merge(
+        &mut flow["spec"],
+        &json!({"staged": true, "driftPolicy": "Report", "overwriteRevision": 3, "revision": 2,
+            "deletionDeadline": "1h", "lint": {"severities": {"failure-ends": "Warning"}},
+            "testUsers": ["+5511900000001"], "adopt": {"friendlyName": "a"}}),
+    );
     let mut from_config_map = flow.clone();
+    from_config_map["spec"]["adopt"] = json!({"sid": crate::harness::sid("FW", 1)});
     from_config_map["spec"].as_object_mut().unwrap().remove("definition");
     from_config_map["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
     let mut subscribed = with_action(whatsapp(), json!({}));
