@@ -16,7 +16,7 @@ pub mod driver;
 pub mod engage_destination;
 #[cfg(test)]
 mod fake_cluster;
-mod names;
+pub mod names;
 #[cfg(test)]
 mod samples;
 mod shared_read;

@@ -9,6 +9,7 @@ pub mod condition;
 pub mod definition;
 pub mod diagram;
 pub mod difference;
+pub mod ids;
 pub mod lint;
 pub mod mention;
 pub mod place;

@@ -64,8 +64,8 @@ fn live(world: &World, name: &str) -> Option<Value> {
     Some((*flow.latest_published()?.definition).clone())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_kind_of_name_becomes_the_id_of_the_account() {
+/// A world with a flow `outer` that names something of every kind, and the flow `inner` that it runs.
+pub async fn of_every_kind() -> World {
     let widgets = [
         variables(7),
         json!({"name": "call", "type": "run-function", "properties": {"url": ""}}),
@@ -102,6 +102,12 @@ async fn every_kind_of_name_becomes_the_id_of_the_account() {
     let resources = [outer, leaf("inner")];
     let world = World::with_options(&resources, Options { seed, ..Options::default() }, &[]).await;
     world.all_ready(&resources).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_name_becomes_the_id_of_the_account() {
+    let world = of_every_kind().await;
     let definition = live(&world, "outer").unwrap();
     let properties = |name: &str| {
         let states = definition["states"].as_array().unwrap();

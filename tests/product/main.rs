@@ -14,6 +14,7 @@ mod deliveries;
 mod documentation;
 mod entries;
 mod event_forms;
+mod flow_account;
 mod flow_guards;
 mod flow_lifecycle;
 mod flow_pictures;

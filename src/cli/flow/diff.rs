@@ -1,11 +1,25 @@
-//! `engage-operator flow diff`: what changed between two flows, with the exit codes of `diff`.
+//! `engage-operator flow diff`: what changed between two flows, or what a manifest would change in the account, with the exit codes
+//! of `diff`.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::{Failure, print, source};
-use crate::studio::{FlowDefinition, Picture, difference::Bounds};
+use super::{
+    Failure,
+    account::{self, Which},
+    print, source,
+};
+use crate::{
+    api::{StudioFlow, reasons::condition as reasons},
+    cli::upstream::TwilioFlags,
+    controller::studio_flow::{
+        error::NameProblem,
+        look_up::look_up,
+        validate::{self, IN_SPEC, Written},
+    },
+    studio::{FlowDefinition, Picture, difference::Bounds},
+};
 
 /// Say what changed from one flow to another, widget by widget.
 ///
@@ -17,6 +31,10 @@ Examples:
 
   git show main:flow.json | engage-operator flow diff - flow.json
   engage-operator flow diff old.json new.json --format svg > changes.svg
+  engage-operator flow diff -f connect-to-agent.yaml
+
+With -f the account is that of TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or with TWILIO_API_KEY and TWILIO_API_SECRET. Nothing in
+it is changed.
 
 In the text the first column is + for added, - for removed and ! for changed, so that a block of it marked `diff` is coloured
 in a comment. In a picture green is added, red and dashed removed, yellow changed, blue renamed.
@@ -24,10 +42,20 @@ in a comment. In a picture green is added, red and dashed removed, yellow change
 Exit codes: 0 both mean the same; 1 they differ; 2 an error, such as a file that is no flow.")]
 pub struct Diff {
     /// File with the old flow; `-` is standard input.
-    old: PathBuf,
+    #[arg(required_unless_present = "file")]
+    old: Option<PathBuf>,
 
     /// File with the new flow; `-` is standard input.
-    new: PathBuf,
+    #[arg(required_unless_present = "file")]
+    new: Option<PathBuf>,
+
+    /// File with a StudioFlow: say what it would change in the account, its references looked up there.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["old", "new"])]
+    file: Option<PathBuf>,
+
+    /// SID of a flow that the manifest names as a subflow. May be given several times.
+    #[arg(long = "subflow", value_name = "NAME=SID", requires = "file")]
+    subflows: Vec<String>,
 
     /// Of several StudioFlows in a file, the one of this name.
     #[arg(long)]
@@ -44,6 +72,9 @@ pub struct Diff {
     /// Lines of text; what is beyond them is counted.
     #[arg(long, value_name = "LINES", default_value_t = Bounds::default().lines)]
     max_lines: usize,
+
+    #[command(flatten)]
+    twilio: TwilioFlags,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -56,10 +87,14 @@ enum Format {
 
 impl Diff {
     pub fn execute(self) -> anyhow::Result<()> {
-        if self.old == Path::new("-") && self.new == Path::new("-") {
-            return Err(Failure::Usage("only one of the two flows can come from standard input").into());
-        }
-        let (old, new) = (self.read(&self.old)?, self.read(&self.new)?);
+        let (old, new) = match (&self.file, &self.old, &self.new) {
+            (Some(file), _, _) => account::wait(self.against_the_account(file))?,
+            (None, Some(old), Some(new)) if old == Path::new("-") && new == Path::new("-") => {
+                return Err(Failure::Usage("only one of the two flows can come from standard input").into());
+            }
+            (None, Some(old), Some(new)) => (self.read(old)?, self.read(new)?),
+            (None, _, _) => return Err(Failure::Usage("give two flows, or a manifest with -f").into()),
+        };
         let difference = old.difference(&new);
         let picture = || Picture::of_changes(&old, &new, &difference, self.all);
         let shown = match self.format {
@@ -76,5 +111,50 @@ impl Diff {
 
     fn read(&self, path: &Path) -> Result<FlowDefinition, Failure> {
         Ok(source::read_one(path, self.name.as_deref())?.definition()?)
+    }
+
+    /// What serves in the account now, and what the manifest would have there.
+    async fn against_the_account(&self, file: &Path) -> Result<(FlowDefinition, FlowDefinition), Failure> {
+        let given = source::read_one(file, self.name.as_deref())?;
+        let at = |message: String| Failure::Account(format!("{}: {message}", given.place));
+        let Some(StudioFlow { spec, .. }) = given.resource.as_deref() else {
+            return Err(at("this is no StudioFlow, which says what of the account belongs into it".to_owned()));
+        };
+        let account = account::open(&self.twilio)?;
+        let written = Written { field: IN_SPEC, fields: given.definition()?.fields().clone() };
+        let definition = validate::definition(spec, written).map_err(|error| at(error.to_string()))?;
+        let mut values = Vec::new();
+        for (index, reference) in spec.references.iter().enumerate() {
+            let found = look_up(reference, &account, |name| self.subflow(name)).await;
+            let found = found.map_err(|error| at(error.to_string()))?;
+            values.push(found.map_err(|problem| at(format!("spec.references[{index}]: {}", problem.message)))?);
+        }
+        let desired = validate::desired(spec, definition, &values).map_err(|error| at(error.to_string()))?;
+        let adopted = spec.adopt.as_ref().and_then(|adopt| adopt.sid.as_ref().or(adopt.friendly_name.as_ref()));
+        let Some(sid) = account::flow_of(&account, adopted.unwrap_or(&spec.friendly_name)).await? else {
+            eprintln!("note: account {} has no flow `{}` yet: all of it is new", account.sid(), spec.friendly_name);
+            return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
+        };
+        let which = if spec.publish { Which::Published } else { Which::Latest };
+        let live = match account::revision(&account, &sid, which).await? {
+            Some(live) => live.definition.unwrap_or_default(),
+            None => {
+                eprintln!("note: flow {sid} was never published: all of it is new to customers");
+                return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
+            }
+        };
+        let live =
+            FlowDefinition::parse(live).map_err(|finding| at(format!("flow {sid} in the account: {finding}")))?;
+        Ok((live, desired.definition))
+    }
+
+    /// The SID that the command line gives for a subflow.
+    fn subflow(&self, name: &str) -> Result<String, NameProblem> {
+        let given = self.subflows.iter().filter_map(|given| given.split_once('=')).find(|(given, _)| *given == name);
+        given.map(|(_, sid)| sid.to_owned()).ok_or_else(|| NameProblem {
+            reason: reasons::REFERENCE_NOT_FOUND,
+            message: format!("which flow StudioFlow `{name}` has is known to its cluster: give --subflow {name}=FW…"),
+            may_pass: false,
+        })
     }
 }

@@ -1,8 +1,10 @@
-//! `engage-operator flow`: what can be said of a flow from its files, one file for each sub-command.
+//! `engage-operator flow`: what can be said of a flow from its files and of the one in the account, one file for each sub-command.
 
+mod account;
 mod diagram;
 mod diff;
 pub mod lint;
+mod pull;
 pub mod source;
 
 use std::io::Write;
@@ -11,7 +13,7 @@ use clap::{Args, Subcommand};
 
 use crate::studio::lint::severities::SeverityError;
 
-/// Look at Studio flows: what is wrong with them, how they look, what changed.
+/// Look at Studio flows: what is wrong with them, how they look, what changed; and take them out of an account.
 ///
 /// A flow is given as the JSON of a Studio export, an answer of Studio's API, a Terraform file, state or plan that holds one, or a
 /// StudioFlow manifest; `-` is standard input.
@@ -26,6 +28,7 @@ enum Command {
     Diagram(diagram::Diagram),
     Diff(diff::Diff),
     Lint(lint::Lint),
+    Pull(pull::Pull),
 }
 
 impl Flow {
@@ -34,6 +37,7 @@ impl Flow {
             Command::Diagram(diagram) => diagram.execute(),
             Command::Diff(diff) => diff.execute(),
             Command::Lint(lint) => lint.execute(),
+            Command::Pull(pull) => pull.execute(),
         }
     }
 }
@@ -65,6 +69,9 @@ pub enum Failure {
     /// The command line is wrong: 2.
     #[error("{0}")]
     Usage(&'static str),
+    /// The account could not be asked, or lacks what is named: 2.
+    #[error("{0}")]
+    Account(String),
     /// What was found could not be written: 2.
     #[error("the output cannot be written: {0}")]
     Output(#[source] std::io::Error),
@@ -74,7 +81,7 @@ impl Failure {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Found(_) | Self::Different => 1,
-            Self::Source(_) | Self::Severity(..) | Self::Usage(_) | Self::Output(_) => 2,
+            Self::Source(_) | Self::Severity(..) | Self::Usage(_) | Self::Account(_) | Self::Output(_) => 2,
         }
     }
 }
