@@ -136,13 +136,11 @@ impl Diff {
             return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
         };
         let which = if spec.publish { Which::Published } else { Which::Latest };
-        let live = match account::revision(&account, &sid, which).await? {
-            Some(live) => live.definition.unwrap_or_default(),
-            None => {
-                eprintln!("note: flow {sid} was never published: all of it is new to customers");
-                return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
-            }
+        let Some(live) = account::revision(&account, &sid, which).await? else {
+            eprintln!("note: flow {sid} was never published: all of it is new to customers");
+            return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
         };
+        let live = live.definition.unwrap_or_default();
         let live =
             FlowDefinition::parse(live).map_err(|finding| at(format!("flow {sid} in the account: {finding}")))?;
         Ok((live, desired.definition))

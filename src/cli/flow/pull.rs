@@ -109,7 +109,7 @@ impl Pull {
         if self.adopt {
             spec["adopt"] = json!({"sid": sid.as_str()});
         }
-        if !flow.status.is_some_and(|status| status == "published") {
+        if flow.status.is_none_or(|status| status != "published") {
             spec["publish"] = json!(false);
         }
         if !named.references.is_empty() {

@@ -10,8 +10,7 @@ use crate::{
 const MAX_SIDS: usize = 5;
 
 /// How the edit is shown and comes into git.
-const TO_GIT: &str =
-    "`engage-operator flow diff -f` shows how it differs, and `engage-operator flow pull` gives it as a manifest for git";
+const TO_GIT: &str = "`engage-operator flow diff -f` shows how it differs, and `engage-operator flow pull` gives it as a manifest for git";
 
 /// Nothing is written because of the edit.
 pub fn held(
