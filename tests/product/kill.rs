@@ -232,28 +232,48 @@ async fn without_a_defect_the_run_that_finds_the_seeded_ones_finds_nothing() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Storms in which a seeded defect may show. Each lets the operator live longer than the one before: a busy machine is slow to
+/// look for what was lost, and a defect of looking shows only in an operator that looks.
+#[cfg(debug_assertions)]
+const SEEDED_STORMS: u64 = 5;
+
 // A release build has no seeded defects.
 #[cfg(debug_assertions)]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_seeded_defect_is_found_by_killing() {
     for bug in ["SendBeforeStart", "ResendWithoutSettling", "TakeOverStarted"] {
-        // Twice as many as it takes on a slow machine.
-        let most = 2 * SEEDED_KILLS;
-        let mut storm = Storm::begin(most * 8, 1, many_faults(), 1, Some(bug)).await;
-        let twice = |storm: &Storm| effects(&storm.world.sim).0.into_iter().find(|(_, times)| *times > 1);
-        let mut found = None;
-        while found.is_none() && storm.kills < most {
-            storm.kill(SEEDED_LIFE).await;
-            found = twice(&storm);
+        let mut runs = Vec::new();
+        for storm in 1..=SEEDED_STORMS {
+            let (found, line) = look_for(bug, storm).await;
+            tell(&format!("{bug}: {line}"));
+            runs.push(line);
+            if found {
+                break;
+            }
+            assert!(storm < SEEDED_STORMS, "{bug} is not found: {runs:#?}");
         }
-        let (kills, seconds) = (storm.kills, storm.begin.elapsed().as_secs_f64());
-        if found.is_none() {
-            let (wrong, _, line) = storm.end().await;
-            assert!(!wrong.is_empty(), "{bug} is not found: {line}");
+    }
+}
+
+/// Whether one storm shows the defect, and a line for people.
+#[cfg(debug_assertions)]
+async fn look_for(bug: &'static str, number: u64) -> (bool, String) {
+    let mut storm = Storm::begin(SEEDED_KILLS * 8, 1, many_faults(), number, Some(bug)).await;
+    while storm.kills < SEEDED_KILLS {
+        storm.kill(SEEDED_LIFE * number).await;
+        let twice = effects(&storm.world.sim).0.into_iter().find(|(_, times)| *times > 1);
+        if let Some((customer, times)) = twice {
+            for sender in &storm.senders {
+                sender.abort();
+            }
+            let seconds = storm.begin.elapsed().as_secs_f64();
+            let line = format!("found after {} kills, {seconds:.1} s: {customer} reached {times} times", storm.kills);
+            return (true, line);
         }
-        for sender in storm.senders {
-            sender.abort();
-        }
-        tell(&format!("{bug}: found after {kills} kills, {seconds:.1} s: {found:?}"));
+    }
+    let (wrong, _, line) = storm.end().await;
+    match wrong.first() {
+        Some(first) => (true, format!("found at the end of {line}: {first}")),
+        None => (false, line),
     }
 }
