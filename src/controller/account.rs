@@ -88,6 +88,13 @@ pub struct Entry {
     pub sid: String,
 }
 
+/// A flow as the list of them shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowRow {
+    pub sid: FlowSid,
+    pub name: Option<String>,
+}
+
 /// The answers of all accounts.
 #[derive(Clone)]
 pub struct Accounts {
@@ -112,6 +119,7 @@ struct Answers {
     environments: Shared<String, Arc<[Environment]>>,
     functions: Shared<(String, String), Arc<[DeployedFunction]>>,
     subflows: Shared<FlowSid, Option<SubflowFacts>>,
+    all_flows: Shared<(), Arc<[FlowRow]>>,
 }
 
 impl Accounts {
@@ -132,6 +140,7 @@ impl Accounts {
             environments: Shared::new(),
             functions: Shared::new(),
             subflows: Shared::new(),
+            all_flows: Shared::new(),
         };
         Self { twilio, budgets: Budgets::default(), answers: Arc::new(answers) }
     }
@@ -154,6 +163,7 @@ impl Accounts {
             environments,
             functions,
             subflows,
+            all_flows,
         } = &*self.answers;
         services.forget();
         templates.forget();
@@ -170,6 +180,7 @@ impl Accounts {
         environments.forget();
         functions.forget();
         subflows.forget();
+        all_flows.forget();
     }
 
     /// The account that `credentials` open.
@@ -274,6 +285,15 @@ impl Account {
             }))
         };
         self.answers.subflows.read(self.asker, self.freshness, sid.clone(), ask).await
+    }
+
+    /// Every flow of the account, none of them seen before this was asked: on it depends whether one more is made.
+    pub async fn flows_as_of_now(&self) -> Look<Arc<[FlowRow]>> {
+        let ask = || async {
+            let rows = self.client.flows().await?;
+            Ok(rows.into_iter().map(|row| FlowRow { sid: row.sid, name: row.friendly_name }).collect())
+        };
+        self.answers.all_flows.read_as_of_now(self.asker, (), ask).await
     }
 
     /// Flex's configuration; `None` when the account has no Flex.

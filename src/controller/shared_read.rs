@@ -89,15 +89,42 @@ where
         key: K,
         ask: impl Future<Output = Result<T, TwilioError>>,
     ) -> Look<T> {
-        let ask = Box::pin(async {
-            let asked_at = Instant::now();
-            Answer { asked_at, look: ask.await.map_err(Arc::new) }
-        });
         let too_old = |answer: &Answer<T>| {
             let Freshness(oldest) = if answer.look.is_ok() { freshness } else { Freshness::RECENT };
             answer.asked_at.elapsed() > oldest
         };
-        self.0.entry((asker, key)).or_insert_with_if(ask, too_old).await.into_value().look
+        self.read_unless((asker, key), ask, too_old).await.look
+    }
+
+    /// The answer to a question that was not put before this was called. Who comes while one is under way waits for the next,
+    /// with all others who do.
+    pub async fn read_as_of_now<A>(&self, asker: Asker, key: K, ask: impl Fn() -> A) -> Look<T>
+    where
+        K: Clone,
+        A: Future<Output = Result<T, TwilioError>>,
+    {
+        let called_at = Instant::now();
+        let too_old = |answer: &Answer<T>| answer.asked_at < called_at;
+        loop {
+            // One that is joined was not held against `too_old`.
+            let answer = self.read_unless((asker, key.clone()), ask(), too_old).await;
+            if !too_old(&answer) {
+                return answer.look;
+            }
+        }
+    }
+
+    async fn read_unless(
+        &self,
+        key: (Asker, K),
+        ask: impl Future<Output = Result<T, TwilioError>>,
+        too_old: impl FnMut(&Answer<T>) -> bool + Send,
+    ) -> Answer<T> {
+        let ask = Box::pin(async {
+            let asked_at = Instant::now();
+            Answer { asked_at, look: ask.await.map_err(Arc::new) }
+        });
+        self.0.entry(key).or_insert_with_if(ask, too_old).await.into_value()
     }
 }
 
@@ -124,6 +151,28 @@ mod tests {
             assert_eq!(look.unwrap(), 7);
         }
         assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn as_of_now_no_question_is_shared_that_was_put_earlier() {
+        let shared = Shared::<u8, usize>::new();
+        let asked = AtomicUsize::new(0);
+        let ask = || async {
+            let number = asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            Ok(number)
+        };
+        let first = shared.read_as_of_now(ASKER, 1, ask);
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let all = (0..100).map(|_| shared.read_as_of_now(ASKER, 1, ask));
+            futures::future::join_all(all).await
+        };
+        let (first, later) = futures::join!(first, later);
+        assert_eq!(first.unwrap(), 0);
+        // They came while the first was under way, and are one question together.
+        assert!(later.into_iter().all(|look| look.unwrap() == 1));
+        assert_eq!(shared.read_as_of_now(ASKER, 1, ask).await.unwrap(), 2);
     }
 
     #[tokio::test]

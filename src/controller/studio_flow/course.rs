@@ -235,12 +235,12 @@ impl<'a> Course<'a> {
     }
 
     fn write(&self) -> FlowWrite {
-        let Desired { friendly_name, definition, hash, .. } = self.desired;
+        let Desired { friendly_name, definition, mark, .. } = self.desired;
         FlowWrite {
             friendly_name: friendly_name.clone(),
             publish: self.publishes(),
             definition: definition.to_string(),
-            commit_message: self.marker.commit_message(hash),
+            commit_message: self.marker.commit_message(mark),
         }
     }
 }

@@ -6,12 +6,9 @@
 
 use kube::ResourceExt;
 
-use crate::{
-    api::{
-        ObjectKey, StudioFlow,
-        annotations::{COMMIT_MESSAGE_PREFIX, SOURCE_REVISION},
-    },
-    studio::DefinitionHash,
+use crate::api::{
+    ObjectKey, StudioFlow,
+    annotations::{COMMIT_MESSAGE_PREFIX, SOURCE_REVISION},
 };
 
 /// Longest commit message in bytes. Studio's own bound is not documented; what says where a revision comes from is left out
@@ -58,8 +55,8 @@ impl Marker {
     }
 
     /// The commit message of a revision that says what the resource says.
-    pub fn commit_message(&self, hash: &DefinitionHash) -> String {
-        self.message(&format!("hash={}", hash.short()))
+    pub fn commit_message(&self, mark: &str) -> String {
+        self.message(&format!("hash={mark}"))
     }
 
     /// The commit message of a revision that says what revision `number`, somebody else's, said.

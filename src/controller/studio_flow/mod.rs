@@ -72,7 +72,7 @@ async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Conte
     let marker = Marker::new(&context.cluster_id, flow);
     for _ in 0..ROUNDS {
         let recorded = Recorded::of(journal.status(), account.sid(), Timestamp::now(), context.settle);
-        let observed = observe::observe(&desired, &recorded, &marker, account.client()).await?; // client: Twilio
+        let observed = observe::observe(&desired, &recorded, &marker, account).await?; // client: Twilio
         let pinned = observe::pinned(desired.clone(), &recorded, observed, &marker, account.client()).await?; // client: Twilio
         let (desired, observed) = pinned;
         let plan = plan::plan(&desired, &recorded, &observed); // no client

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    controller::studio_flow::{
-        error::FlowError,
-        live::{LiveFlow, LiveRevision},
-        marker::Marker,
-        recorded::Recorded,
-        validate::{Adoption, Desired},
+    controller::{
+        account::Account,
+        studio_flow::{
+            error::FlowError,
+            live::{LiveFlow, LiveRevision},
+            marker::Marker,
+            recorded::Recorded,
+            validate::{Adoption, Desired},
+        },
     },
     twilio::{
         TwilioClient, TwilioError,
@@ -45,8 +48,9 @@ pub async fn observe(
     desired: &Desired,
     recorded: &Recorded,
     marker: &Marker,
-    client: &TwilioClient,
+    account: &Account,
 ) -> Result<Observed, FlowError> {
+    let client = account.client();
     let failed = FlowError::twilio("read the flow");
     if let Some(Adoption::Sid(sid)) = &desired.adopt
         && recorded.sid.as_ref() != Some(sid)
@@ -65,8 +69,7 @@ pub async fn observe(
         Some(Adoption::Sid(_)) | None => None,
     };
     let names = [desired.friendly_name.as_str()].into_iter().chain(recorded.pending.as_deref()).chain(adopted);
-    let found = candidates(&names.collect(), marker, client).await;
-    found.map_err(FlowError::twilio("look for a flow of the same name"))
+    candidates(&names.collect(), marker, account).await
 }
 
 /// Reads what is asked for beside the newest and the published revision.
@@ -116,13 +119,12 @@ pub async fn pinned(
 }
 
 /// The flows in the account that this resource has made: the one on record, or those of a create whose answer was lost.
-pub async fn ours(recorded: &Recorded, marker: &Marker, client: &TwilioClient) -> Result<Vec<FlowSid>, FlowError> {
+pub async fn ours(recorded: &Recorded, marker: &Marker, account: &Account) -> Result<Vec<FlowSid>, FlowError> {
     if let Some(sid) = &recorded.sid {
         return Ok(vec![sid.clone()]);
     }
     let Some(pending) = recorded.pending.as_deref() else { return Ok(Vec::new()) };
-    let found = candidates(&BTreeSet::from([pending]), marker, client).await;
-    match found.map_err(FlowError::twilio("look for the flow"))? {
+    match candidates(&BTreeSet::from([pending]), marker, account).await? {
         Observed::Unrecorded(candidates) => {
             let ours = candidates.into_iter().filter(|candidate| candidate.ours);
             Ok(ours.map(|candidate| candidate.live.sid).collect())
@@ -133,15 +135,17 @@ pub async fn ours(recorded: &Recorded, marker: &Marker, client: &TwilioClient) -
     }
 }
 
-async fn candidates(names: &BTreeSet<&str>, marker: &Marker, client: &TwilioClient) -> Result<Observed, TwilioError> {
+async fn candidates(names: &BTreeSet<&str>, marker: &Marker, account: &Account) -> Result<Observed, FlowError> {
+    const DOING: &str = "look for a flow of the same name";
+    let client = account.client();
+    let flows = account.flows_as_of_now().await.map_err(|source| FlowError::Twilio { doing: DOING, source })?;
     let mut candidates = Vec::new();
-    for row in client.flows().await? {
-        if row.friendly_name.as_deref().is_some_and(|name| names.contains(name)) {
-            // Listed and yet not there: one of the two answers is out of date.
-            let Some(live) = live_flow(&row.sid, marker, client).await? else { return Ok(Observed::NotVisibleYet) };
-            let ours = is_ours(&live, marker, client).await?;
-            candidates.push(Candidate { live, ours });
-        }
+    for row in flows.iter().filter(|row| row.name.as_deref().is_some_and(|name| names.contains(name))) {
+        let live = live_flow(&row.sid, marker, client).await.map_err(FlowError::twilio(DOING))?;
+        // Listed and yet not there: one of the two answers is out of date.
+        let Some(live) = live else { return Ok(Observed::NotVisibleYet) };
+        let ours = is_ours(&live, marker, client).await.map_err(FlowError::twilio(DOING))?;
+        candidates.push(Candidate { live, ours });
     }
     Ok(Observed::Unrecorded(candidates))
 }

@@ -171,7 +171,7 @@ async fn delete(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Context)
     let account = account(flow, context).await?;
     let recorded = Recorded::of(status, account.sid(), Timestamp::now(), context.settle);
     let marker = Marker::new(&context.cluster_id, flow);
-    let ours = observe::ours(&recorded, &marker, account.client()).await?;
+    let ours = observe::ours(&recorded, &marker, &account).await?;
     if ours.is_empty()
         && recorded.pending.is_some()
         && let Some(wait) = recorded.settles_in

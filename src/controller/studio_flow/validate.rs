@@ -9,7 +9,7 @@ use crate::{
         StudioFlowSpec,
         flow_lifecycle::{DriftPolicy, FlowAdoption},
     },
-    controller::studio_flow::{error::FlowError, lint, live::LiveRevision},
+    controller::studio_flow::{error::FlowError, lint, live::LiveRevision, marker::WrittenBy},
     studio::{DefinitionHash, FlowDefinition, FunctionAddress},
     twilio::sid::FlowSid,
 };
@@ -27,6 +27,8 @@ pub struct Desired {
     pub staged: bool,
     pub definition: FlowDefinition,
     pub hash: DefinitionHash,
+    /// By what a revision of ours that says this is known: the first digits of the hash of what it was written from.
+    pub mark: String,
     pub drift_policy: DriftPolicy,
     /// Foreign revisions up to this one may be written over.
     pub overwrite: Option<i64>,
@@ -53,7 +55,14 @@ impl Desired {
     /// With the definition of an earlier revision instead.
     #[must_use]
     pub fn pinned_to(self, revision: &LiveRevision) -> Self {
-        Self { definition: revision.definition.clone(), hash: revision.hash.clone(), ..self }
+        // One that was written from a definition still stands for it when that is what the spec says again.
+        let mark = match &revision.by {
+            WrittenBy::Us { hash: Some(mark) } => mark.clone(),
+            WrittenBy::Us { hash: None } | WrittenBy::UsRestoring(_) | WrittenBy::SomebodyElse => {
+                revision.hash.short().to_owned()
+            }
+        };
+        Self { definition: revision.definition.clone(), hash: revision.hash.clone(), mark, ..self }
     }
 }
 
@@ -124,6 +133,7 @@ pub fn desired(
         publish: spec.publish,
         staged: spec.staged,
         definition,
+        mark: hash.short().to_owned(),
         hash,
         drift_policy: spec.drift_policy,
         overwrite: spec.overwrite_revision,

@@ -18,6 +18,7 @@ fn desired(meaning: u8, publish: bool) -> Desired {
         publish,
         staged: false,
         definition,
+        mark: hash.short().to_owned(),
         hash,
         drift_policy: DriftPolicy::Correct,
         overwrite: None,
@@ -32,8 +33,8 @@ type Saved = (u8, bool, bool);
 
 fn flow(revisions: &[Saved]) -> Flow {
     let revision = |&(meaning, published, ours): &Saved| {
-        let message = ours.then(|| MARKER.commit_message(&studio::definition(meaning, false).1));
-        Revision { meaning, with_default: false, published, message, at: 0 }
+        let message = ours.then(|| MARKER.commit_message(studio::definition(meaning, false).1.short()));
+        Revision { name: NAME.to_owned(), meaning, with_default: false, published, message, at: 0 }
     };
     Flow { revisions: revisions.iter().map(revision).collect() }
 }

@@ -8,7 +8,7 @@ use std::{io::Write, time::Instant};
 use stateright::{Checker, Model, Property};
 
 use super::{
-    Bug, Setting, Start,
+    Bug, Edit, Setting, Start,
     world::{Happening, World},
 };
 use crate::api::flow_lifecycle::DriftPolicy::{Adopt, Correct, Report};
@@ -81,6 +81,9 @@ fn setting(start: Start) -> Setting {
         adds_defaults: true,
         changes: 1,
         edits: 1,
+        kinds: &[Edit::Publish, Edit::Draft],
+        pins: 0,
+        approvals: 0,
         troubles: 1 + u8::from(long()),
         bug: None,
     }
@@ -128,6 +131,45 @@ fn a_flow_that_is_adopted_is_dealt_with_as_the_policy_has_it() {
 }
 
 #[test]
+fn a_flow_that_is_adopted_by_its_name_is_given_the_one_that_it_should_have() {
+    for policy in [Correct, Report, Adopt] {
+        let setting = Setting { policy, ..setting(Start::AdoptingByName) };
+        holds(&format!("adopted by name, {policy:?}"), &setting);
+    }
+}
+
+#[test]
+fn a_flow_that_somebody_renames_is_found_again_and_has_its_name_back_where_that_is_wanted() {
+    for policy in [Correct, Report, Adopt] {
+        for publish in [true, false] {
+            let kinds = &[Edit::Rename, Edit::Publish];
+            let setting = Setting { policy, publish, kinds, troubles: 2, ..setting(Start::InStep) };
+            holds(&format!("renamed, {policy:?}, publish: {publish}"), &setting);
+        }
+    }
+}
+
+#[test]
+fn a_flow_goes_back_to_a_revision_and_from_there_to_the_definition() {
+    for policy in [Correct, Report, Adopt] {
+        for publish in [true, false] {
+            let setting = Setting { policy, publish, pins: 2, ..setting(Start::InStep) };
+            holds(&format!("pinned, {policy:?}, publish: {publish}"), &setting);
+        }
+    }
+}
+
+#[test]
+fn only_what_a_person_has_seen_is_written_over() {
+    for policy in [Report, Adopt] {
+        for publish in [true, false] {
+            let setting = Setting { policy, publish, edits: 2, approvals: 2, ..setting(Start::InStep) };
+            holds(&format!("approved, {policy:?}, publish: {publish}"), &setting);
+        }
+    }
+}
+
+#[test]
 fn every_seeded_bug_is_found() {
     let made = Setting { edits: 0, changes: 0, troubles: 2, ..setting(Start::Nothing) };
     let changed = Setting { troubles: 2, ..setting(Start::InStep) };
@@ -139,7 +181,10 @@ fn every_seeded_bug_is_found() {
         (Bug::ForgetGap, changed.clone()),
         (Bug::ForgetRestore, Setting { policy: Report, ..changed.clone() }),
         (Bug::IgnorePolicy, Setting { policy: Report, ..changed.clone() }),
-        (Bug::KeepForEver, Setting { policy: Adopt, ..changed }),
+        (Bug::KeepForEver, Setting { policy: Adopt, ..changed.clone() }),
+        (Bug::ApproveAll, Setting { policy: Report, edits: 2, approvals: 1, ..changed.clone() }),
+        (Bug::ForgetName, Setting { kinds: &[Edit::Rename], ..changed.clone() }),
+        (Bug::ForgetPin, Setting { pins: 1, ..changed }),
     ] {
         let found = search(&format!("{bug:?}"), &Setting { bug: Some(bug), ..setting });
         assert!(found.is_some(), "{bug:?} is not found");

@@ -9,6 +9,8 @@
 
 mod cases;
 mod check;
+mod promises;
+mod run;
 mod studio;
 mod world;
 
@@ -23,8 +25,10 @@ enum Start {
     Nothing,
     /// The flow is in step and nothing is in flight.
     InStep,
-    /// Somebody else's flow is there, and the spec adopts it.
+    /// Somebody else's flow is there, and the spec adopts it by its SID.
     Adopting,
+    /// As `Adopting`, by the name that it has, which is not the one that it should have.
+    AdoptingByName,
 }
 
 /// What happens in a world, and how much of it.
@@ -41,11 +45,28 @@ struct Setting {
     changes: u8,
     /// Revisions that somebody else saves, at any moment, also between a look and the write that follows from it.
     edits: u8,
+    /// What these may be.
+    kinds: &'static [Edit],
+    /// Times that git goes back to the first revision, or from there to the definition.
+    pins: u8,
+    /// Times that a person lets what is reported be written over.
+    approvals: u8,
     /// Times that something goes wrong: a write to Studio is refused, has no effect, has it and its answer is lost, or has it
     /// later; the process dies before or after an effect, or the API server refuses a write of the status, which leaves behind
     /// the same; a look shows what was before this tick.
     troubles: u8,
     bug: Option<Bug>,
+}
+
+/// What somebody else saves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Edit {
+    /// Something of another meaning, published.
+    Publish,
+    /// Something of another meaning, as a draft.
+    Draft,
+    /// What was there, under another name.
+    Rename,
 }
 
 /// Defects that are put in on purpose, to see that they are found.
@@ -67,4 +88,10 @@ enum Bug {
     IgnorePolicy,
     /// What serves counts as agreed with for ever, also when git has changed.
     KeepForEver,
+    /// What a person has let be written over stands for everything that follows.
+    ApproveAll,
+    /// A flow that has another name is taken for one that is in step.
+    ForgetName,
+    /// The definition is written although git has gone back to a revision.
+    ForgetPin,
 }

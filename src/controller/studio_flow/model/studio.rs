@@ -23,6 +23,8 @@ pub const MEANINGS: u8 = 8;
 /// The first meaning that is not git's.
 pub const FOREIGN: u8 = 4;
 pub const NAME: &str = "Agent";
+/// What somebody else calls it.
+pub const OTHER_NAME: &str = "Their agent";
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Flow {
@@ -31,6 +33,7 @@ pub struct Flow {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Revision {
+    pub name: String,
     pub meaning: u8,
     pub with_default: bool,
     pub published: bool,
@@ -80,6 +83,7 @@ impl Revision {
         let found = DEFINITIONS.iter().enumerate().find_map(|(meaning, forms)| Some((meaning, says(forms)?)));
         let (meaning, with_default) = found.expect("a definition of the model");
         Self {
+            name: write.friendly_name.clone(),
             meaning: u8::try_from(meaning).unwrap(),
             with_default: with_default == 1 || adds_defaults,
             published: write.publish,
@@ -92,7 +96,7 @@ impl Revision {
         let (definition, hash) = definition(self.meaning, self.with_default);
         LiveRevision {
             number,
-            friendly_name: NAME.to_owned(),
+            friendly_name: self.name.clone(),
             published: self.published,
             definition,
             hash,
@@ -120,12 +124,12 @@ impl Flow {
     pub fn live(&self, flow: usize, before: Option<Tick>) -> Option<LiveFlow> {
         let shown = self.shown(before);
         let published = (1_i64..).zip(shown).filter(|(_, one)| one.published).last();
-        let latest = (1_i64..).zip(shown).last();
+        let (number, latest) = (1_i64..).zip(shown).last()?;
         Some(LiveFlow {
             sid: sid(flow),
-            friendly_name: NAME.to_owned(),
+            friendly_name: latest.name.clone(),
             webhook_url: None,
-            latest: latest.map(|(number, revision)| revision.live(number))?,
+            latest: latest.live(number),
             published: published.map(|(number, revision)| revision.live(number)),
             in_question: Vec::new(),
             test_users: None,
@@ -137,7 +141,7 @@ impl Flow {
         let definition = definition(latest.meaning, latest.with_default).0;
         serde_json::from_value(json!({
             "sid": sid(flow),
-            "friendly_name": NAME,
+            "friendly_name": latest.name,
             "definition": definition,
             "status": if latest.published { "published" } else { "draft" },
             "revision": self.revisions.len(),

@@ -36,7 +36,7 @@ pub fn plan<'a>(desired: &Desired, recorded: &Recorded, live: &'a LiveFlow) -> P
 
 /// Whether the newest revision is ours and says what the spec says, so that it is for Studio alone to publish it.
 fn is_staged(desired: &Desired, live: &LiveFlow) -> bool {
-    let written = |hash: &Option<String>| hash.as_deref() == Some(desired.hash.short());
+    let written = |hash: &Option<String>| hash.as_deref() == Some(desired.mark.as_str());
     matches!(&live.latest.by, WrittenBy::Us { hash } if written(hash))
 }
 
@@ -64,24 +64,34 @@ fn difference(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option
         Some(buried().unwrap_or(Why::SpecChanged))
     };
     why.or_else(|| {
-        let by_somebody_else = latest.by == WrittenBy::SomebodyElse && Some(latest.number) > recorded.revision;
-        (*friendly_name != desired.friendly_name)
-            .then(|| if by_somebody_else { Why::Renamed(told(desired, latest)) } else { Why::NameMismatch })
+        let renamed =
+            || if renames(desired, recorded, latest) { Why::Renamed(told(desired, latest)) } else { Why::NameMismatch };
+        (*friendly_name != desired.friendly_name).then(renamed)
     })
 }
 
-/// The newest revision, if it is somebody else's, is not what serves customers, and means something else.
+/// The newest revision, if it is somebody else's and means something else without serving customers, or names the flow otherwise.
 fn foreign_draft(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option<ForeignRevision> {
     let latest = &live.latest;
     let serves = live.published.as_ref().is_some_and(|published| published.number == latest.number);
     let answers = (desired.publish && serves) || means(desired, recorded, latest);
-    (!answers && is_foreign(desired, recorded, latest)).then(|| told(desired, latest))
+    let differs = (!answers && is_foreign(desired, recorded, latest)) || renames(desired, recorded, latest);
+    differs.then(|| told(desired, latest))
+}
+
+/// Whether somebody else has saved this revision since ours, under another name.
+fn renames(desired: &Desired, recorded: &Recorded, latest: &LiveRevision) -> bool {
+    let name = &latest.friendly_name;
+    latest.by == WrittenBy::SomebodyElse
+        && Some(latest.number) > recorded.revision
+        && *name != desired.friendly_name
+        && !name.is_empty()
 }
 
 /// Whether a revision means what the spec says: by its own meaning, or because it is what Studio made of that when it was
 /// written, defaults of its own included; or because it stands for what the spec says until that changes.
 pub(super) fn means(desired: &Desired, recorded: &Recorded, revision: &LiveRevision) -> bool {
-    let written = |hash: &String| *hash == desired.hash.short();
+    let written = |hash: &String| *hash == desired.mark;
     let agreed = recorded.definition_hash.as_deref() == Some(desired.hash.as_str());
     revision.hash == desired.hash
         || matches!(&revision.by, WrittenBy::Us { hash } if hash.as_ref().is_some_and(written))

@@ -11,12 +11,20 @@ use crate::{
 /// somebody has saved another since: that one was made in sight of ours.
 pub fn plan<'a>(desired: &Desired, recorded: &Recorded, live: &'a LiveFlow) -> Option<Plan<'a>> {
     let revision = recorded.gone_over(live)?;
-    if matches!(revision.by, WrittenBy::Us { .. }) || compare::means(desired, recorded, revision) {
+    let name = &revision.friendly_name;
+    let only_named = compare::means(desired, recorded, revision);
+    let is_renamed = *name != desired.friendly_name && !name.is_empty();
+    if matches!(revision.by, WrittenBy::Us { .. }) || (only_named && !is_renamed) {
         return None;
     }
     let foreign = foreign(desired, revision);
     let by = recorded.made(live).or(recorded.begun.map(|begun| begun.after))?;
-    let is_wanted = desired.policy_on(revision.number) != DriftPolicy::Correct;
+    let is_wanted = match desired.policy_on(revision.number) {
+        DriftPolicy::Correct => false,
+        DriftPolicy::Report => true,
+        // What a flow is called is not adopted.
+        DriftPolicy::Adopt => !only_named,
+    };
     if is_wanted && revision.is_read() && live.latest.by.is_our_hand() {
         Some(Plan::Restore { live, revision, foreign, by })
     } else {
