@@ -6,6 +6,7 @@
 
 pub mod canonical;
 pub mod condition;
+pub mod content;
 pub mod definition;
 pub mod diagram;
 pub mod difference;

@@ -5,9 +5,13 @@ use std::{
     process::{Command, Stdio},
 };
 
+use engage_simulator::{Options, Seed, seed::Template};
 use serde_json::{Value, json};
 
-use crate::harness::{World, flow, merge};
+use crate::{
+    flow_references::flow_of,
+    harness::{World, flow, merge, sid},
+};
 
 /// The program's answer: exit code, standard output and standard error.
 fn run(arguments: &[&str], input: &str) -> (i32, String, String) {
@@ -135,4 +139,54 @@ async fn an_error_stops_the_write_and_a_warning_is_told_of() {
         assert!(begin.elapsed() < std::time::Duration::from_secs(30));
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
+}
+
+/// A flow that the API starts, whose first message is a template.
+fn opening(name: &str, content_sid: &str, references: &Value) -> Value {
+    let mut opening = flow_of(
+        name,
+        &[json!({"name": "hello", "type": "send-message", "properties": {
+            "from": "whatsapp:+15005550006", "message_type": "content_template", "content_sid": content_sid
+        }})],
+        references,
+    );
+    opening["spec"]["definition"]["states"][0]["transitions"] = json!([{"event": "incomingRequest", "next": "hello"}]);
+    opening
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_templates_that_a_flow_sends_are_looked_at_by_name_and_by_sid() {
+    let mut seed = Seed::demo();
+    let picker =
+        json!({"twilio/list-picker": {"body": "Which?", "button": "Choose", "items": [{"id": "a", "item": "Order"}]}});
+    let picker = picker.as_object().unwrap().clone();
+    seed.content.push(Template {
+        sid: sid("HX", 8),
+        friendly_name: "topics".into(),
+        types: picker,
+        approval: None,
+        ..seed.content[0].clone()
+    });
+    let named = json!([{"widget": "hello", "property": "content_sid", "content": {"friendlyName": "topics"}}]);
+    let bad = opening("bad", "", &named);
+    let (elsewhere, good) =
+        (opening("elsewhere", &sid("HX", 99), &json!([])), opening("good", &sid("HX", 1), &json!([])));
+    let mut good = good;
+    good["spec"]["definition"]["states"][1]["properties"]["content_variables"] =
+        json!([{"key": "1", "value": "{{flow.data.name}}"}, {"key": "2", "value": "{{flow.data.plan}}"}]);
+    let resources = [bad, elsewhere.clone(), good.clone()];
+    let world = World::with_options(&resources, Options { seed, ..Options::default() }, &[]).await;
+    let message = world.reason("sf", "bad", "Accepted", "DefinitionInvalid").await;
+    assert!(
+        message.contains("template `topics` is a twilio/list-picker") && message.contains("[opening-cannot-open]"),
+        "{message}"
+    );
+    let message = world.reason("sf", "elsewhere", "Linted", "LintWarnings").await;
+    assert!(message.contains("[unknown-template]"), "{message}");
+    world.all_ready(&[elsewhere, good]).await;
+    let status = world.get("sf", "good").unwrap()["status"].clone();
+    assert_eq!(status["lint"], Value::Null, "{status:#}");
+    // One list serves all whose SIDs stand in flows, and one search those of a name.
+    assert_eq!(world.sim.requests_of("content.approvals").len(), 1);
+    assert_eq!(world.sim.requests_of("content.search_approvals").len(), 1);
 }

@@ -144,7 +144,7 @@ mod tests {
     use super::*;
     use crate::studio::{
         FlowDefinition,
-        lint::{self, not_run, rule, severities::Severities},
+        lint::{self, known::Known, not_run, rule, severities::Severities},
     };
 
     /// Two flows of a file: one with an error and a warning, one with nothing.
@@ -154,8 +154,8 @@ mod tests {
             Checked {
                 file: "flows/all & more.yaml".into(),
                 object: Some(object.to_owned()),
-                findings: lint::lint(&definition, Some(&[]), &Severities::default()),
-                not_run: not_run::not_run(&definition, Some(&[])),
+                findings: lint::lint(&definition, &Known::references(&[]), &Severities::default()),
+                not_run: not_run::not_run(&definition, &Known::references(&[])),
             }
         };
         let bad = r#"[{

@@ -15,6 +15,7 @@ use crate::{
         FlowDefinition,
         lint::{
             self, document,
+            known::Known,
             not_run::not_run,
             severities::{Severities, SeverityError},
         },
@@ -82,8 +83,8 @@ pub fn look(given: &Given, severities: &[String]) -> Result<Checked, Failure> {
     let references = spec.map(filled);
     let (findings, not_run) = match FlowDefinition::parse(given.document.clone()) {
         Ok(definition) => {
-            let references = references.as_deref();
-            (lint::lint(&definition, references, chosen), not_run(&definition, references))
+            let known = Known { references: references.as_deref(), templates: None, parameters: None };
+            (lint::lint(&definition, &known, chosen), not_run(&definition, &known))
         }
         Err(finding) => (vec![finding], Vec::new()),
     };

@@ -1,13 +1,23 @@
 //! A rule: a stable code, how bad it is by default, why it exists, an example that triggers it and no other, what to do, and
 //! the function that looks. `docs/lint.md` is printed from these.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
 use super::{
     finding::{Finding, Severity},
-    flex, messages, properties, reach, reading, secrets,
+    flex,
+    known::Known,
+    messages, options, properties, reach, reading, secrets,
     severities::Level,
     splits, structure,
     subject::Subject,
-    templating, transitions,
+    templates, templating, transitions,
+};
+use crate::studio::{
+    FlowDefinition,
+    content::{Body, ContentTemplate, Templates, placeholders},
 };
 
 /// One rule.
@@ -21,7 +31,7 @@ pub struct Rule {
     pub what: &'static str,
     pub why: &'static str,
     pub fix: &'static str,
-    /// A definition; or a list of widgets, of which the first is led to by [a trigger](with_trigger).
+    /// What an [`Example`] is read from.
     pub example: &'static str,
     pub(super) check: fn(&Subject<'_>, &mut Found<'_>),
 }
@@ -43,6 +53,8 @@ pub const GROUPS: &[Group] = &[
     Group { name: "Liquid", rules: templating::RULES },
     Group { name: "Paths", rules: reach::RULES },
     Group { name: "Messages", rules: messages::RULES },
+    Group { name: "Content templates", rules: templates::RULES },
+    Group { name: "Choices", rules: options::RULES },
     Group { name: "Flex", rules: flex::RULES },
     Group { name: "Secrets and placeholders", rules: secrets::RULES },
 ];
@@ -57,10 +69,63 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.code == code)
 }
 
-/// The definition that a rule's example stands for.
-pub fn with_trigger(example: &str) -> Result<serde_json::Value, serde_json::Error> {
-    let example: serde_json::Value = serde_json::from_str(example)?;
-    let serde_json::Value::Array(mut widgets) = example else { return Ok(example) };
+/// Whether the rule looks at what only the account knows.
+pub fn asks_the_account(code: &str) -> bool {
+    templates::RULES.iter().chain(options::RULES).any(|rule| rule.code == code)
+}
+
+/// What a rule's example stands for.
+#[derive(Debug, Clone)]
+pub struct Example {
+    pub document: Value,
+    pub templates: Templates,
+    pub parameters: Option<BTreeSet<String>>,
+}
+
+impl Example {
+    /// Reads a definition; or a list of widgets, of which the first is led to by [a trigger](with_trigger); or an object with
+    /// either as `flow` or `widgets`, beside the `contentTemplates` and the `parameters` that are known.
+    pub fn read(text: &str) -> Result<Self, serde_json::Error> {
+        let mut known: Map<String, Value> = match serde_json::from_str(text)? {
+            Value::Object(fields) if !fields.contains_key("states") && !fields.contains_key("initial_state") => fields,
+            _ => Map::new(),
+        };
+        let document = match (known.remove("widgets"), known.remove("flow")) {
+            (Some(widgets), _) => with_trigger(&widgets.to_string())?,
+            (None, Some(flow)) => flow,
+            (None, None) => with_trigger(text)?,
+        };
+        let templates = known.get("contentTemplates").and_then(Value::as_object).into_iter().flatten();
+        let templates = templates.map(|(sid, template)| (sid.clone(), template.as_object().map(template_of))).collect();
+        let parameters = known.remove("parameters").map(serde_json::from_value).transpose()?;
+        Ok(Self { document, templates, parameters })
+    }
+
+    /// The definition in it.
+    pub fn definition(&self) -> Result<FlowDefinition, Finding> {
+        FlowDefinition::parse(self.document.clone())
+    }
+
+    /// What is known in it.
+    pub fn known(&self) -> Known<'_> {
+        Known { references: Some(&[]), templates: Some(&self.templates), parameters: self.parameters.as_ref() }
+    }
+}
+
+fn template_of(fields: &Map<String, Value>) -> ContentTemplate {
+    let types = || fields.get("types").and_then(Value::as_object).into_iter().flatten();
+    ContentTemplate {
+        name: "example".to_owned(),
+        bodies: types().map(|(kind, body)| Body::read(kind, body)).collect(),
+        placeholders: types().flat_map(|(_, body)| placeholders(body)).collect(),
+        approval: fields.get("approval").and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+/// The definition of a list of widgets, or of what is one already.
+pub fn with_trigger(example: &str) -> Result<Value, serde_json::Error> {
+    let example: Value = serde_json::from_str(example)?;
+    let Value::Array(mut widgets) = example else { return Ok(example) };
     let first = widgets.first().and_then(|widget| widget.get("name")).cloned().unwrap_or_default();
     widgets.insert(
         0,

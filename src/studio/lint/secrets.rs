@@ -94,7 +94,7 @@ fn sip_passwords(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 fn unresolved_placeholders(subject: &Subject<'_>, found: &mut Found<'_>) {
-    if !subject.references_known {
+    if subject.known.references.is_none() {
         return;
     }
     for text in
