@@ -12,6 +12,7 @@ pub mod diagram;
 pub mod difference;
 pub mod ids;
 pub mod lint;
+mod liquid;
 pub mod mention;
 pub mod place;
 pub mod placeholder;

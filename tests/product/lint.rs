@@ -9,7 +9,7 @@ use engage_simulator::{Options, Seed, seed::Template};
 use serde_json::{Value, json};
 
 use crate::{
-    flow_references::flow_of,
+    flow_references::{flow_of, running},
     harness::{World, flow, merge, sid},
 };
 
@@ -90,6 +90,94 @@ fn each_output_can_be_read_by_what_it_is_for() {
     assert!(sarif["runs"][0]["tool"]["driver"]["informationUri"].as_str().unwrap().starts_with("https://"));
     let junit = run(&["flow", "lint", "-o", "junit", "-"], &bad().to_string()).1;
     assert!(junit.contains("<failure type=\"unknown-next\""), "{junit}");
+}
+
+#[test]
+fn code_scanning_is_pointed_at_the_line_of_the_property() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bad.json");
+    let text = format!("{:#}", json!({"sid": "FW1", "definition": bad()}));
+    std::fs::write(&file, &text).unwrap();
+    let (_, out, _) = run(&["flow", "lint", "-o", "sarif", file.to_str().unwrap()], "");
+    let sarif: Value = serde_json::from_str(&out).unwrap();
+    let line = sarif.pointer("/runs/0/results/0/locations/0/physicalLocation/region/startLine").unwrap();
+    let expected = text.lines().position(|line| line.contains("\"send_to_flx\"")).unwrap() + 1;
+    assert_eq!(line, &json!(expected));
+}
+
+/// Manifests as a file of the folder.
+fn written(folder: &tempfile::TempDir, flows: &[(&str, Value)]) {
+    for (name, flow) in flows {
+        std::fs::write(folder.path().join(format!("{name}.json")), flow.to_string()).unwrap();
+    }
+}
+
+#[test]
+fn flows_that_run_each_other_are_looked_at_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let leaf = flow_of(
+        "leaf",
+        &[json!({"name": "note", "type": "set-variables", "properties": {"variables": []}})],
+        &json!([]),
+    );
+    written(&folder, &[("leaf", leaf.clone()), ("outer", running("outer", &["leaf"]))]);
+    for command in [vec!["flow", "lint", path], vec!["validate", "-f", path]] {
+        let (code, out, _) = run(&command, "");
+        assert_eq!(code, 0, "{out}");
+        assert!(!out.contains("  subflows: "), "{out}");
+    }
+    // One that runs a flow which is not among them has that left open.
+    std::fs::remove_file(folder.path().join("leaf.json")).unwrap();
+    assert!(run(&["flow", "lint", path], "").1.contains("  subflows: "));
+
+    let mut large = leaf;
+    let many = (0..1_999)
+        .map(|n| json!({"name": format!("w{n}"), "type": "set-variables", "properties": {}, "transitions": []}));
+    large["spec"]["definition"]["states"].as_array_mut().unwrap().extend(many);
+    written(
+        &folder,
+        &[
+            ("leaf", large),
+            ("middle", running("middle", &["leaf"])),
+            ("top", running("top", &["middle"])),
+            ("round", running("round", &["back"])),
+            ("back", running("back", &["round"])),
+        ],
+    );
+    for command in [vec!["flow", "lint", path], vec!["validate", "-f", path]] {
+        let (code, out, _) = run(&command, "");
+        let has = |words: &[&str]| out.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert_eq!(code, 1, "{out}");
+        assert!(has(&["/top: ", "it runs `middle`, which runs a subflow itself", "[subflow-depth]"]), "{out}");
+        assert!(
+            has(&["/round: ", "in a circle, which never ends: `round` → `back` → `round`", "[subflow-cycle]"]),
+            "{out}"
+        );
+        assert!(has(&["/middle: ", "widgets together with its subflows", "[subflow-widgets]"]), "{out}");
+        assert!(!has(&["/outer: ", "[subflow-depth]"]), "{out}");
+    }
+}
+
+#[test]
+fn a_parameter_that_is_not_declared_is_told_with_the_nearest_that_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut flow = flow_of(
+        "declared",
+        &[
+            json!({"name": "hello", "type": "send-message", "properties": {"from": "+15005550006", "body": "{{flow.data.nmae}}"}}),
+        ],
+        &json!([]),
+    );
+    let linted = |flow: &Value| {
+        written(&folder, &[("flow", flow.clone())]);
+        run(&["flow", "lint", folder.path().to_str().unwrap()], "").1
+    };
+    let open = linted(&flow);
+    assert!(open.contains("0 errors, 0 warnings") && open.contains("  undeclared-parameter: "), "{open}");
+    flow["spec"]["parameters"] = json!([{"name": "name", "description": "of the customer"}]);
+    let told = linted(&flow);
+    assert!(told.contains("did you mean `name`?") && !told.contains("  undeclared-parameter: "), "{told}");
 }
 
 #[test]

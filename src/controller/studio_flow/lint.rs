@@ -1,6 +1,8 @@
 //! What a look at the definition finds, and how it shows: an error keeps the flow from being written, a warning is told of.
 //! No client.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::{
         StudioFlow, StudioFlowSpec, StudioFlowStatus,
@@ -92,8 +94,8 @@ fn findings(
     definition: &FlowDefinition,
     templates: Option<&Templates>,
 ) -> Result<Vec<Finding>, FlowError> {
-    let references = filled(spec);
-    let known = Known { references: Some(&references), templates, parameters: None };
+    let (references, parameters) = (filled(spec), parameters(spec));
+    let known = Known { references: Some(&references), templates, parameters: parameters.as_ref(), ..Known::default() };
     Ok(lint::lint(definition, &known, &severities(spec)?))
 }
 
@@ -104,6 +106,12 @@ pub fn filled(spec: &StudioFlowSpec) -> Vec<(&str, &str)> {
         properties.into_iter().map(|property| (reference.widget.as_str(), property))
     });
     references.collect()
+}
+
+/// The names of what the flow is given when it is started, where the spec says.
+pub fn parameters(spec: &StudioFlowSpec) -> Option<BTreeSet<String>> {
+    let parameters = spec.parameters.as_ref()?;
+    Some(parameters.iter().map(|parameter| parameter.name.clone()).collect())
 }
 
 /// The severities that a spec asks for.

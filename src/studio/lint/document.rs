@@ -38,8 +38,9 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
     writeln!(out, "\n### {code}\n\n{what}. {level}.\n\n{why}\n\n**What to do:** {fix}")?;
     if !example.is_empty() {
         let lead = match example {
-            example if example.contains("\"contentTemplates\":") => ", with what the account says of its templates",
-            example if example.contains("\"parameters\": [\"") => ", with the parameters that the StudioFlow declares",
+            example if example.starts_with("{\"contentTemplates\":") => ", with what the account says of its templates",
+            example if example.starts_with("{\"subflows\":") => ", with what is known of the flow that it runs",
+            example if example.starts_with("{\"parameters\":") => ", with the parameters that the StudioFlow declares",
             example if example.starts_with('[') => ", after a trigger that leads to the first",
             _ => "",
         };

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::studio::content::Templates;
+use crate::studio::{content::Templates, subflow::Subflows};
 
 /// What is known. By default nothing is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,11 +15,13 @@ pub struct Known<'a> {
     pub templates: Option<&'a Templates>,
     /// The names of what whoever starts the flow gives it, `{{flow.data.NAME}}`.
     pub parameters: Option<&'a BTreeSet<String>>,
+    /// The flows that it runs, as far as they are at hand.
+    pub subflows: Option<&'a Subflows>,
 }
 
 impl<'a> Known<'a> {
     /// No more than the properties that are filled in.
     pub const fn references(references: &'a [(&'a str, &'a str)]) -> Self {
-        Self { references: Some(references), templates: None, parameters: None }
+        Self { references: Some(references), templates: None, parameters: None, subflows: None }
     }
 }

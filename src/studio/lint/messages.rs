@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     subject::{Node, Subject},
 };
 use crate::studio::definition::Transition;
+use crate::studio::liquid::is_liquid;
 
 /// Most characters of a body.
 const MAX_BODY: usize = 1_600;

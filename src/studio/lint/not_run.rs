@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::{
     known::Known,
-    liquid::is_liquid,
     subject::{Node, Subject},
 };
+use crate::studio::liquid::is_liquid;
 use crate::studio::{FlowDefinition, content::TEMPLATE_PROPERTIES, placeholder::placeholders};
 
 /// A check that was not made.
@@ -45,12 +45,17 @@ const WHATSAPP: NotRun = NotRun {
 const SUBFLOWS: NotRun = NotRun {
     check: "subflows",
     what: "whether the subflows run subflows themselves, and how many widgets there are in all",
-    needs: "the definitions of the subflows",
+    needs: "the definitions of the subflows: look at them together, as files or as a folder of manifests",
 };
 const FUNCTIONS: NotRun = NotRun {
     check: "functions",
     what: "whether the Functions and addresses that are called exist, answer within 10 seconds, and are those of this environment",
     needs: "the account, and what runs there",
+};
+const DECLARED: NotRun = NotRun {
+    check: "undeclared-parameter",
+    what: "whether everything that `{{flow.data…}}` reads is something that the flow is meant to be given",
+    needs: "`spec.parameters` of the StudioFlow, which declares it",
 };
 const PARAMETERS: NotRun = NotRun {
     check: "parameters",
@@ -85,6 +90,10 @@ pub fn not_run(definition: &FlowDefinition, known: &Known<'_>) -> Vec<NotRun> {
     let unknown_template = templates.any(|node| subject.template(node).is_none());
     let any_text = |is: &dyn Fn(&str) -> bool| subject.texts.iter().any(|text| is(text.text));
     let is_any_sid = |text: &str| text.get(..2).is_some_and(|prefix| super::properties::is_sid(text, prefix));
+    let unknown_subflow = |node: &Node<'_>| {
+        !known.subflows.is_some_and(|subflows| node.name().is_some_and(|name| subflows.contains_key(name)))
+    };
+    let reads_parameters = any_text(&|text| is_liquid(text) && text.contains("flow.data."));
     let applies = [
         (STUDIO, true),
         (SENDERS, subject.trigger().is_some()),
@@ -92,9 +101,10 @@ pub fn not_run(definition: &FlowDefinition, known: &Known<'_>) -> Vec<NotRun> {
         (TEMPLATES, unknown_template),
         (OPTIONS, unknown_template && has_kind(&["split-based-on"])),
         (WHATSAPP, subject.connects("incomingRequest") && has_kind(&["send-message", "send-and-wait-for-reply"])),
-        (SUBFLOWS, has_kind(&["run-subflow"])),
+        (SUBFLOWS, subject.of_kind("run-subflow").any(unknown_subflow)),
         (FUNCTIONS, has_kind(&["run-function", "make-http-request"])),
-        (PARAMETERS, any_text(&|text| is_liquid(text) && text.contains("flow.data."))),
+        (DECLARED, reads_parameters && known.parameters.is_none()),
+        (PARAMETERS, reads_parameters),
         (PLACEHOLDERS, known.references.is_none() && any_text(&|text| placeholders(text).next().is_some())),
     ];
     applies.into_iter().filter(|(_, applies)| *applies).map(|(check, _)| check).collect()
@@ -126,13 +136,24 @@ mod tests {
         let open = flow("Hi {{flow.data.name}} ${x}");
         assert_eq!(
             checks(&open, &Known::default()),
-            ["studio-validate", "senders", "whatsapp-opening", "parameters", "placeholders"]
+            ["studio-validate", "senders", "whatsapp-opening", "undeclared-parameter", "parameters", "placeholders"]
         );
         assert_eq!(
             checks(&open, &Known::references(&[])),
-            ["studio-validate", "senders", "whatsapp-opening", "parameters"]
+            ["studio-validate", "senders", "whatsapp-opening", "undeclared-parameter", "parameters"]
         );
     }
+    #[test]
+    fn what_is_declared_and_what_lies_beside_is_no_longer_missing() {
+        for (code, check) in [("undeclared-parameter", "undeclared-parameter"), ("subflow-depth", "subflows")] {
+            let example = Example::read(rule(code).unwrap().example).unwrap();
+            let checks = |known: &Known<'_>| {
+                not_run(&example.definition().unwrap(), known).iter().filter(|it| it.check == check).count()
+            };
+            assert_eq!((checks(&Known::default()), checks(&example.known())), (1, 0), "{code}");
+        }
+    }
+
     #[test]
     fn what_the_account_told_of_templates_is_no_longer_missing() {
         let example = Example::read(rule("option-with-comma").unwrap().example).unwrap();

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    liquid::{is_liquid, tags},
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
@@ -14,6 +13,7 @@ use super::{
     templates::sending,
 };
 use crate::studio::content::Choice;
+use crate::studio::liquid::{Tag, is_liquid, tags};
 
 /// The conditions that compare with several texts, with commas between them.
 const ANY_OF: [&str; 2] = ["matches_any_of", "does_not_match_any_of"];
@@ -104,7 +104,7 @@ fn compared<'s>(subject: &'s Subject<'_>) -> Vec<Compared<'s>> {
         };
         let arguments = condition.get("arguments").and_then(Value::as_array).into_iter().flatten();
         let read = arguments.filter_map(Value::as_str).chain([split.text("input")]).flat_map(|text| {
-            let paths = tags(text).unwrap_or_default().into_iter().flat_map(super::liquid::Tag::paths);
+            let paths = tags(text).unwrap_or_default().into_iter().flat_map(Tag::paths);
             paths
                 .filter_map(|path| match *path.steps() {
                     ["widgets", name, ..] => Some(name),

@@ -7,17 +7,18 @@ use serde_json::{Map, Value};
 
 use super::{
     finding::{Finding, Severity},
-    flex,
+    flex, hosts,
     known::Known,
     messages, options, properties, reach, reading, secrets,
     severities::Level,
-    splits, structure,
+    splits, structure, subflows,
     subject::Subject,
     templates, templating, transitions,
 };
 use crate::studio::{
     FlowDefinition,
     content::{Body, ContentTemplate, Templates, placeholders},
+    subflow::{Ran, Subflows},
 };
 
 /// One rule.
@@ -55,6 +56,8 @@ pub const GROUPS: &[Group] = &[
     Group { name: "Messages", rules: messages::RULES },
     Group { name: "Content templates", rules: templates::RULES },
     Group { name: "Choices", rules: options::RULES },
+    Group { name: "Subflows", rules: subflows::RULES },
+    Group { name: "Functions", rules: hosts::RULES },
     Group { name: "Flex", rules: flex::RULES },
     Group { name: "Secrets and placeholders", rules: secrets::RULES },
 ];
@@ -80,11 +83,12 @@ pub struct Example {
     pub document: Value,
     pub templates: Templates,
     pub parameters: Option<BTreeSet<String>>,
+    pub subflows: Subflows,
 }
 
 impl Example {
     /// Reads a definition; or a list of widgets, of which the first is led to by [a trigger](with_trigger); or an object with
-    /// either as `flow` or `widgets`, beside the `contentTemplates` and the `parameters` that are known.
+    /// either as `flow` or `widgets`, beside the `contentTemplates`, `parameters` and `subflows` that are known.
     pub fn read(text: &str) -> Result<Self, serde_json::Error> {
         let mut known: Map<String, Value> = match serde_json::from_str(text)? {
             Value::Object(fields) if !fields.contains_key("states") && !fields.contains_key("initial_state") => fields,
@@ -98,7 +102,9 @@ impl Example {
         let templates = known.get("contentTemplates").and_then(Value::as_object).into_iter().flatten();
         let templates = templates.map(|(sid, template)| (sid.clone(), template.as_object().map(template_of))).collect();
         let parameters = known.remove("parameters").map(serde_json::from_value).transpose()?;
-        Ok(Self { document, templates, parameters })
+        let subflows = known.get("subflows").and_then(Value::as_object).into_iter().flatten();
+        let subflows = subflows.map(|(widget, ran)| (widget.clone(), ran_of(ran))).collect();
+        Ok(Self { document, templates, parameters, subflows })
     }
 
     /// The definition in it.
@@ -108,7 +114,12 @@ impl Example {
 
     /// What is known in it.
     pub fn known(&self) -> Known<'_> {
-        Known { references: Some(&[]), templates: Some(&self.templates), parameters: self.parameters.as_ref() }
+        Known {
+            references: Some(&[]),
+            templates: Some(&self.templates),
+            parameters: self.parameters.as_ref(),
+            subflows: Some(&self.subflows),
+        }
     }
 }
 
@@ -119,6 +130,16 @@ fn template_of(fields: &Map<String, Value>) -> ContentTemplate {
         bodies: types().map(|(kind, body)| Body::read(kind, body)).collect(),
         placeholders: types().flat_map(|(_, body)| placeholders(body)).collect(),
         approval: fields.get("approval").and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+fn ran_of(fields: &Value) -> Ran {
+    let circle = fields.get("circle").and_then(|circle| serde_json::from_value(circle.clone()).ok());
+    Ran {
+        name: fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        widgets: fields.get("widgets").and_then(Value::as_u64).and_then(|it| it.try_into().ok()).unwrap_or_default(),
+        runs_subflows: fields.get("runs") == Some(&Value::Bool(true)),
+        circle,
     }
 }
 

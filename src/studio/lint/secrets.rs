@@ -2,11 +2,11 @@
 
 use super::{
     credential::credential_in,
-    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     subject::Subject,
 };
+use crate::studio::liquid::is_liquid;
 use crate::studio::placeholder::placeholders;
 
 /// The rules about what a reference should have filled in.

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     pattern,
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
     subject::{Node, Subject},
 };
+use crate::studio::liquid::is_liquid;
 
 /// How a condition can compare.
 const CONDITIONS: [&str; 17] = [

@@ -11,10 +11,8 @@ use serde_json::{Map, Value};
 use crate::studio::{
     content::ContentTemplate,
     definition::{FlowDefinition, State, Transition},
-    lint::{
-        known::Known,
-        liquid::{Mistake, Path, Tag, is_liquid, tags},
-    },
+    lint::known::Known,
+    liquid::{Mistake, Path, Tag, is_liquid, tags},
     place::escaped,
     widget::{self, Widget},
 };

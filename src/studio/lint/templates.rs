@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     messages::{first_to_send, led_to, says_whatsapp, sends},
     rule::{Found, Rule},
     severities::Level,
@@ -12,6 +11,7 @@ use super::{
 use crate::studio::content::{
     CALL_TO_ACTION, ContentTemplate, LIST_PICKER, LOCATION, QUICK_REPLY, TEMPLATE_PROPERTIES, fixed,
 };
+use crate::studio::liquid::is_liquid;
 
 /// Most rows of a list picker.
 const MAX_ROWS: usize = 10;
