@@ -82,7 +82,7 @@ impl<'a> State<'a> {
     /// What stands in the place of the SID of the content template that it sends.
     pub fn content_template(&self) -> Option<&'a str> {
         let written = |property: &&str| self.properties()?.get(*property)?.as_str().filter(|sid| !sid.is_empty());
-        TEMPLATE_PROPERTIES.iter().find_map(|property| written(&property))
+        TEMPLATE_PROPERTIES.iter().find_map(written)
     }
 }
 

@@ -56,7 +56,8 @@ const HEAD: &str = "\
 
 What is said of a Studio flow before it is written: by `engage-operator flow lint FILE…`, by `engage-operator validate -f DIR`, and by
 the controller. It is one engine. Most rules need nothing but the flow; those under *Content templates* and *Choices* look at what the
-account says of the templates that the flow sends, which the controller looks up.
+account says of the templates that the flow sends, which the controller looks up, and those under *Subflows* at the flows that it runs,
+where they are among the files or manifests that are given.
 
 An **error** is what Studio would refuse, or what it takes although a customer is let down. The controller does not write a flow with
 an error: `Accepted` is `False` with the reason `DefinitionInvalid`. A flow with a **warning** is written all the same; the

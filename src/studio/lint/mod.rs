@@ -3,8 +3,11 @@
 //! A [rule](rule::Rule) is one small function with a stable code. A rule that is in doubt says nothing: what most good flows
 //! would be told is no finding. What cannot be judged without an account is [listed](not_run), never guessed.
 
+mod canvas;
 pub mod credential;
 pub mod document;
+#[cfg(test)]
+mod example;
 pub mod finding;
 mod flex;
 mod hosts;

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::studio::{
         content::Templates,
-        lint::rule::{Example, rule},
+        lint::{example::Example, rule::rule},
     };
 
     #[test]

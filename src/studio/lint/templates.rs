@@ -167,6 +167,15 @@ pub(super) fn chosen_at(node: &Node<'_>) -> String {
     node.property(property.unwrap_or_default())
 }
 
+/// Whether no address is written out that is another channel's, whose limits are others.
+fn may_be_whatsapp(node: &Node<'_>) -> bool {
+    let is_another = |address: &str| {
+        let channel = address.split_once(':').filter(|_| !is_liquid(address)).map(|(channel, _)| channel);
+        address.starts_with('+') || channel.is_some_and(|channel| channel != "whatsapp")
+    };
+    !["from", "to"].into_iter().any(|property| is_another(node.text(property)))
+}
+
 fn unknown_templates(subject: &Subject<'_>, found: &mut Found<'_>) {
     for node in subject.nodes.iter().filter(|node| sends(node)) {
         if let Some((sid, None)) = subject.template(node) {
@@ -222,7 +231,7 @@ fn not_approved(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 fn too_many_options(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for (_, node, template) in sending(subject) {
+    for (_, node, template) in sending(subject).filter(|(_, node, _)| may_be_whatsapp(node)) {
         for body in &template.bodies {
             let (most, what) = match body.kind.as_str() {
                 LIST_PICKER => (MAX_ROWS, "rows"),
@@ -241,7 +250,7 @@ fn too_many_options(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 fn texts_too_long(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for (_, node, template) in sending(subject) {
+    for (_, node, template) in sending(subject).filter(|(_, node, _)| may_be_whatsapp(node)) {
         for body in &template.bodies {
             let (most, what) = match body.kind.as_str() {
                 LIST_PICKER => (MAX_ROW, "row"),
@@ -265,7 +274,8 @@ fn texts_too_long(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 fn wrong_variables(subject: &Subject<'_>, found: &mut Found<'_>) {
-    for (_, node, template) in sending(subject) {
+    // Of one that shows no text it is not known what is open in it.
+    for (_, node, template) in sending(subject).filter(|(_, _, template)| !template.bodies.is_empty()) {
         let given = match node.get("content_variables") {
             None => &[][..],
             Some(Value::Array(variables)) => variables,

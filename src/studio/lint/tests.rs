@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::{
-    rule::{Example, rule, with_trigger},
+    example::Example,
+    rule::{rule, with_trigger},
     severities::Level,
     *,
 };
@@ -88,6 +89,18 @@ fn templates_that_are_sent_as_they_may_be_are_told_nothing() {
     let found = lint(&example.definition().unwrap(), &example.known(), &Severities::default());
     let said: Vec<String> = found.iter().map(ToString::to_string).collect();
     assert_eq!(said, Vec::<String>::new());
+}
+
+#[test]
+fn the_limits_of_whatsapp_are_no_other_channels() {
+    for code in ["too-many-options", "template-text-too-long"] {
+        for (from, count) in [("whatsapp:+15005550006", 1), ("messenger:1234", 0), ("+15005550006", 0)] {
+            let text = rule(code).unwrap().example.replace("{{flow.channel.address}}", from);
+            let example = Example::read(&text).unwrap();
+            let found = lint(&example.definition().unwrap(), &example.known(), &Severities::default());
+            assert_eq!(found.iter().filter(|finding| finding.code == code).count(), count, "{code} {from}");
+        }
+    }
 }
 
 #[test]
