@@ -100,6 +100,13 @@ pub struct StudioFlowSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
     pub references: Vec<FlowReference>,
+    /// What whoever starts the flow by the API gives it, each as `{{flow.data.NAME}}` in the definition. Nothing is sent or checked at
+    /// run time: where they are declared, the lint warns of a name in the definition that is not among them, since that is an empty
+    /// text in front of a customer. Left out, nothing is declared; an empty list says that the flow is given nothing. Example:
+    /// `[{"name": "order", "description": "number of the order, such as 1234"}]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub parameters: Option<Vec<FlowParameter>>,
     /// What is taken for an error and what for a warning in the definition. Errors are not written to the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lint: Option<FlowLint>,
@@ -116,6 +123,19 @@ pub struct StudioFlowSpec {
     /// How often the account is compared again when nothing has changed; at least 5s. Default: 10m.
     #[serde(default = "StudioFlowSpec::default_resync_interval")]
     pub resync_interval: Period,
+}
+
+/// Something that a flow is given when it is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowParameter {
+    /// Its key among the `Parameters` of the execution, for example `order`.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// What it is, for whoever starts the flow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub description: Option<String>,
 }
 
 /// Rules of the lint that are taken otherwise than by default.

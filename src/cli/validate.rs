@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     findings::{Checked, FailOn, Format, Report},
-    flow::{self, lint::look, source},
+    flow::{self, family::Family, lint::look, source},
 };
 use crate::{
     api::{EngageDestination, GROUP, ObjectKey},
@@ -72,14 +72,16 @@ impl Validate {
         let mut seen = BTreeSet::new();
         let mut destinations = Vec::new();
         let mut flows = BTreeMap::new();
+        let mut given_flows = Vec::new();
         for (file, document) in documents {
             let Some(kind) = is_ours(&document) else {
                 // A definition may lie beside the manifests that take it in.
                 let is_definition = document.get("kind").is_none()
                     && FlowDefinition::parse(document.clone()).is_ok_and(|it| it.fields().contains_key("states"));
                 if is_definition {
-                    let place = source::Place { file, object: None };
-                    report.checked.push(look(&source::Given { place, document, resource: None }, &self.severities)?);
+                    let place = source::Place { file: file.clone(), object: None };
+                    given_flows.push((report.checked.len(), source::Given { place, document, resource: None }));
+                    report.checked.push(Checked { file, object: None, findings: Vec::new(), not_run: Vec::new() });
                 }
                 continue;
             };
@@ -108,14 +110,18 @@ impl Validate {
                         continue;
                     }
                 };
-                let looked = look(&given, &self.severities)?;
-                checked.findings.extend(looked.findings);
-                checked.not_run = looked.not_run;
-                if let Ok(definition) = FlowDefinition::parse(given.document) {
+                if let Ok(definition) = FlowDefinition::parse(given.document.clone()) {
                     flows.insert(key, definition);
                 }
+                given_flows.push((report.checked.len(), given));
             }
             report.checked.push(checked);
+        }
+        let family = Family::of(given_flows.iter().map(|(_, given)| given));
+        for (at, (index, given)) in given_flows.iter().enumerate() {
+            let looked = look(given, &family.subflows(at), &self.severities)?;
+            report.checked[*index].findings.extend(looked.findings);
+            report.checked[*index].not_run = looked.not_run;
         }
         for (index, key, destination) in destinations {
             report.checked[index].findings.extend(not_started(&key, &destination, &flows));

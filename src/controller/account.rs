@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::shared_read::{Asker, Shared};
 pub use super::shared_read::{Freshness, Look};
 use crate::{
-    studio::FlowDefinition,
+    studio::{
+        FlowDefinition,
+        content::{Body, placeholders},
+    },
     twilio::{
         E164, TwilioClient, TwilioClients, TwilioCredentials, TwilioError,
         budget::Budgets,
@@ -26,6 +29,7 @@ pub struct Template {
     pub name: Option<String>,
     pub language: Option<String>,
     pub placeholders: BTreeSet<String>,
+    pub bodies: Vec<Body>,
     /// As Twilio words it; `None` when it was never submitted.
     pub approval: Option<String>,
     pub rejection_reason: Option<String>,
@@ -33,10 +37,12 @@ pub struct Template {
 
 impl Template {
     fn of(content: Content, approval: Option<WhatsAppApproval>) -> Self {
-        let placeholders = content.placeholders();
+        let types = content.types.iter().flatten();
+        let placeholders = types.clone().flat_map(|(_, fields)| placeholders(fields)).collect();
+        let bodies = types.map(|(kind, fields)| Body::read(kind, fields)).collect();
         let WhatsAppApproval { status: approval, rejection_reason } = approval.unwrap_or_default();
         let Content { sid, friendly_name: name, language, types: _, approval_requests: _ } = content;
-        Self { sid, name, language, placeholders, approval, rejection_reason }
+        Self { sid, name, language, placeholders, bodies, approval, rejection_reason }
     }
 
     fn listed(mut content: Content) -> Self {
@@ -241,6 +247,11 @@ impl Account {
         if !named.is_empty() {
             return Ok(named);
         }
+        self.templates().await
+    }
+
+    /// Every template of the account.
+    pub async fn templates(&self) -> Look<Arc<[Template]>> {
         let ask = async { Ok(listed(self.client.contents().await?)) };
         self.answers.all_templates.read(self.asker, self.freshness, (), ask).await
     }

@@ -5,25 +5,20 @@ use std::ops::Range;
 
 use serde_json::Value;
 
+use super::liquid::{Tag, tags_before_a_mistake};
+
 const WIDGETS: &str = "widgets";
 
 /// The names of widgets that a text mentions, and where they stand in it.
 pub fn mentions(text: &str) -> Vec<(Range<usize>, &str)> {
-    let mut found = Vec::new();
-    for block in liquid_blocks(text) {
-        let mut from = block.start;
-        while let Some(at) = text[from..block.end].find(WIDGETS) {
-            let (start, end) = (from + at, from + at + WIDGETS.len());
-            from = end;
-            let alone = !text[..start].ends_with(|before| is_name(before) || before == '.');
-            if let Some(name) = Some(&text[end..block.end]).filter(|_| alone).and_then(name_after) {
-                let start = end + name.start;
-                from = end + name.end;
-                found.push((start..from, &text[start..from]));
-            }
-        }
-    }
-    found
+    let paths = tags_before_a_mistake(text).into_iter().flat_map(Tag::paths);
+    let names = paths.filter_map(|path| match *path.steps() {
+        [WIDGETS, name, ..] => Some(name),
+        _ => None,
+    });
+    // A step of a path is a part of the text.
+    let place = |name: &str| name.as_ptr().addr() - text.as_ptr().addr();
+    names.map(|name| (place(name)..place(name) + name.len(), name)).collect()
 }
 
 /// The text with each mention renamed as `rename` has it; those it gives nothing for stay.
@@ -76,42 +71,6 @@ pub fn relabelled(value: &Value, pointer: &str, rename: &mut dyn FnMut(&str, &st
 pub fn is_next(pointer: &str) -> bool {
     let index = pointer.strip_prefix("/transitions/").and_then(|rest| rest.strip_suffix("/next"));
     index.is_some_and(|index| !index.contains('/'))
-}
-
-/// The insides of `{{…}}` and `{%…%}`. One that is not closed is none.
-fn liquid_blocks(text: &str) -> Vec<Range<usize>> {
-    let mut blocks = Vec::new();
-    let mut from = 0;
-    while let Some(at) = text[from..].find('{') {
-        let open = from + at;
-        let close = match text.as_bytes().get(open + 1) {
-            Some(b'{') => "}}",
-            Some(b'%') => "%}",
-            _ => {
-                from = open + 1;
-                continue;
-            }
-        };
-        let Some(length) = text[open + 2..].find(close) else { break };
-        blocks.push(open + 2..open + 2 + length);
-        from = open + 2 + length + 2;
-    }
-    blocks
-}
-
-/// Where the name stands in `.NAME…`, `["NAME"]…` or `['NAME']…`.
-fn name_after(rest: &str) -> Option<Range<usize>> {
-    if let Some(dotted) = rest.strip_prefix('.') {
-        let length = dotted.find(|c: char| !is_name(c)).unwrap_or(dotted.len());
-        return (length > 0).then_some(1..1 + length);
-    }
-    let quote = rest.strip_prefix('[')?.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-    let length = rest[2..].find(quote)?;
-    (length > 0).then_some(2..2 + length)
-}
-
-fn is_name(c: char) -> bool {
-    c.is_alphanumeric() || c == '_' || c == '-'
 }
 
 #[cfg(test)]

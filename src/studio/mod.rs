@@ -6,11 +6,13 @@
 
 pub mod canonical;
 pub mod condition;
+pub mod content;
 pub mod definition;
 pub mod diagram;
 pub mod difference;
 pub mod ids;
 pub mod lint;
+mod liquid;
 pub mod mention;
 pub mod place;
 pub mod placeholder;

@@ -1,7 +1,12 @@
 //! Which flows a flow runs inside itself, and what counts against Studio's limits: a subflow runs no subflow (error 81024), and a
 //! flow has at most two thousand widgets together with its subflows (81025, 81026).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::definition::FlowDefinition;
+
+/// Most widgets of a flow together with its subflows.
+pub const MAX_WIDGETS: usize = 2_000;
 
 /// Type of the widget that runs another flow.
 const RUN_SUBFLOW: &str = "run-subflow";
@@ -21,6 +26,43 @@ impl RunSubflow<'_> {
     pub fn wants_published(&self) -> bool {
         matches!(self.revision, None | Some("" | "LatestPublished"))
     }
+}
+
+/// A flow that another runs, as far as that one cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// How a person knows it.
+    pub name: String,
+    pub widgets: usize,
+    /// Whether it runs flows itself.
+    pub runs_subflows: bool,
+    /// The way over it back to the one that runs it, if there is one.
+    pub circle: Option<Vec<String>>,
+}
+
+/// Flows that are run, by the name of the widget that runs them.
+pub type Subflows = BTreeMap<String, Ran>;
+
+/// How many widgets a flow has together with those that it runs, each of which counts once.
+pub fn together<T: Ord>(own: usize, ran: impl Iterator<Item = (T, usize)>) -> usize {
+    let each: BTreeMap<T, usize> = ran.collect();
+    own + each.values().sum::<usize>()
+}
+
+/// The way from `start` over `first` back to `start`, if there is one.
+pub fn circle<T: Ord + Clone>(start: &T, first: &T, runs: impl Fn(&T) -> Vec<T>) -> Option<Vec<T>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = vec![vec![start.clone(), first.clone()]];
+    while let Some(way) = ways.pop() {
+        let last = way.last()?.clone();
+        if last == *start {
+            return Some(way);
+        }
+        if seen.insert(last.clone()) {
+            ways.extend(runs(&last).into_iter().map(|next| [way.as_slice(), &[next]].concat()));
+        }
+    }
+    None
 }
 
 impl FlowDefinition {
@@ -52,6 +94,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_way_back_is_found_and_flows_beside_it_are_not_taken_for_one() {
+        let runs = |flow: &char| match flow {
+            'a' => vec!['b', 'd'],
+            'b' => vec!['c'],
+            'c' => vec!['b', 'a'],
+            _ => Vec::new(),
+        };
+        assert_eq!(circle(&'a', &'b', runs), Some(vec!['a', 'b', 'c', 'a']));
+        assert_eq!(circle(&'a', &'d', runs), None);
+        assert_eq!(circle(&'e', &'b', runs), None);
+        assert_eq!(circle(&'a', &'a', runs), Some(vec!['a', 'a']));
+    }
+
+    #[test]
+    fn a_flow_that_is_run_twice_counts_once() {
+        assert_eq!(together(10, [("a", 5), ("b", 7), ("a", 5)].into_iter()), 22);
+    }
 
     #[test]
     fn the_flows_that_are_run_inside_are_found_with_their_revision() {

@@ -1,7 +1,5 @@
 //! Content templates and their approval for WhatsApp, <https://www.twilio.com/docs/content/content-api-resources>.
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -22,32 +20,6 @@ pub struct Content {
     /// Its approval for WhatsApp; only lists that say so have it.
     #[serde(default)]
     pub approval_requests: Option<WhatsAppApproval>,
-}
-
-impl Content {
-    /// The names of the placeholders `{{name}}` in any text of the template.
-    pub fn placeholders(&self) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
-        for body in self.types.iter().flat_map(Map::values) {
-            collect_placeholders(body, &mut names);
-        }
-        names
-    }
-}
-
-fn collect_placeholders(value: &Value, names: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => {
-            for part in text.split("{{").skip(1) {
-                if let Some((name, _)) = part.split_once("}}") {
-                    names.insert(name.trim().to_owned());
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect_placeholders(item, names)),
-        Value::Object(fields) => fields.values().for_each(|field| collect_placeholders(field, names)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
 }
 
 /// The approval of a template for WhatsApp.
@@ -107,22 +79,8 @@ impl TwilioClient {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    #[test]
-    fn placeholders_are_found_in_every_text_of_a_template() {
-        let content: Content = serde_json::from_value(json!({
-            "sid": format!("HX{}", "0".repeat(32)),
-            "types": {
-                "twilio/quick-reply": {"body": "Hi {{1}}, about {{ 2 }}", "actions": [{"title": "Yes {{3}}", "id": "y"}]},
-                "twilio/text": {"body": "Hi {{1}} {{unclosed"}
-            }
-        }))
-        .unwrap();
-        assert_eq!(content.placeholders().into_iter().collect::<Vec<_>>(), ["1", "2", "3"]);
-    }
     #[test]
     fn a_name_is_looked_for_as_it_is_written() {
         assert_eq!(escaped("lead_welcome"), "lead_welcome");

@@ -3,6 +3,7 @@
 
 mod json;
 mod junit;
+mod lines;
 mod sarif;
 mod text;
 
@@ -13,6 +14,7 @@ use std::{
 
 use clap::ValueEnum;
 
+use self::lines::Lines;
 use crate::{
     standalone::folder,
     studio::{
@@ -67,10 +69,13 @@ impl Checked {
         if self.file.as_os_str() == "-" { "standard input".to_owned() } else { self.file.display().to_string() }
     }
 
-    /// The line at which each finding's widget has its name, the first being 1. It is what a person looks for; a document
-    /// out of which a definition was taken has no closer place.
+    /// The line of each finding, the first being 1. In JSON it is that of its place; elsewhere that at which its widget has its
+    /// name, which is what a person looks for.
     fn lines(&self) -> Vec<usize> {
         let text = folder::text(&self.file).unwrap_or_default();
+        if let Some(lines) = Lines::of(&text) {
+            return self.findings.iter().map(|finding| lines.line(&finding.pointer).unwrap_or_default() + 1).collect();
+        }
         let name = self.object.as_deref().and_then(|object| object.rsplit(['/', ' ']).next());
         let start = name.and_then(|name| line_of(&text, name, 0)).unwrap_or_default();
         let line = |finding: &Finding| finding.widget.as_deref().and_then(|widget| line_of(&text, widget, start));
@@ -144,7 +149,7 @@ mod tests {
     use super::*;
     use crate::studio::{
         FlowDefinition,
-        lint::{self, not_run, rule, severities::Severities},
+        lint::{self, known::Known, not_run, rule, severities::Severities},
     };
 
     /// Two flows of a file: one with an error and a warning, one with nothing.
@@ -154,8 +159,8 @@ mod tests {
             Checked {
                 file: "flows/all & more.yaml".into(),
                 object: Some(object.to_owned()),
-                findings: lint::lint(&definition, Some(&[]), &Severities::default()),
-                not_run: not_run::not_run(&definition, Some(&[])),
+                findings: lint::lint(&definition, &Known::references(&[]), &Severities::default()),
+                not_run: not_run::not_run(&definition, &Known::references(&[])),
             }
         };
         let bad = r#"[{

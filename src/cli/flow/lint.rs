@@ -6,25 +6,28 @@ use clap::Args;
 
 use super::{
     Failure,
+    family::Family,
     source::{self, Given},
 };
 use crate::{
     cli::findings::{Checked, FailOn, Format, Report},
-    controller::studio_flow::lint::{filled, severities},
+    controller::studio_flow::lint::{filled, parameters, severities},
     studio::{
         FlowDefinition,
         lint::{
             self, document,
+            known::Known,
             not_run::not_run,
             severities::{Severities, SeverityError},
         },
+        subflow::Subflows,
     },
 };
 
 /// Say what is wrong with flows: what Studio would refuse, and what it takes although a customer is let down.
 ///
 /// It is what the controller says before it writes a flow. Nothing is asked of the account: the checks that would take one are
-/// listed at the end. docs/lint.md says of each rule why it is there and what to do.
+/// listed at the end. Flows that run each other are looked at together. docs/lint.md says of each rule why it is there and what to do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   engage-operator flow lint flow.json
@@ -61,29 +64,36 @@ impl Lint {
             std::io::Write::write_all(&mut out, document::document()?.as_bytes())?;
             return Ok(());
         }
-        let mut report = Report::default();
+        let mut flows = Vec::new();
         for file in &self.files {
-            for given in source::read(file).map_err(Failure::Source)? {
-                report.checked.push(look(&given, &self.severities)?);
-            }
+            flows.extend(source::read(file).map_err(Failure::Source)?);
         }
+        let family = Family::of(flows.iter());
+        let looked =
+            flows.iter().enumerate().map(|(index, given)| look(given, &family.subflows(index), &self.severities));
+        let report = Report { checked: looked.collect::<Result<_, _>>()? };
         report.print(&mut out, self.output, "flow")?;
         if report.fails(self.fail_on) { Err(Failure::Found(report.summary("flow")).into()) } else { Ok(()) }
     }
 }
 
-/// What is found in one flow. `severities` go before those of its manifest.
-pub fn look(given: &Given, severities: &[String]) -> Result<Checked, Failure> {
+/// What is found in one flow, given those that it runs. `severities` go before those of its manifest.
+pub fn look(given: &Given, subflows: &Subflows, severities: &[String]) -> Result<Checked, Failure> {
     let spec = given.resource.as_ref().map(|resource| &resource.spec);
     let place = || given.place.to_string();
     let mut chosen = spec.map(self::severities).transpose().map_err(|error| Failure::Severity(place(), error))?;
     let chosen = chosen.get_or_insert_with(Severities::default);
     set(chosen, severities)?;
-    let references = spec.map(filled);
+    let (references, parameters) = (spec.map(filled), spec.and_then(parameters));
     let (findings, not_run) = match FlowDefinition::parse(given.document.clone()) {
         Ok(definition) => {
-            let references = references.as_deref();
-            (lint::lint(&definition, references, chosen), not_run(&definition, references))
+            let known = Known {
+                references: references.as_deref(),
+                templates: None,
+                parameters: parameters.as_ref(),
+                subflows: Some(subflows),
+            };
+            (lint::lint(&definition, &known, chosen), not_run(&definition, &known))
         }
         Err(finding) => (vec![finding], Vec::new()),
     };

@@ -3,6 +3,7 @@
 mod account;
 mod diagram;
 mod diff;
+pub mod family;
 pub mod lint;
 mod pull;
 pub mod source;

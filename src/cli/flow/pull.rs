@@ -15,7 +15,7 @@ use crate::{
     cli::upstream::TwilioFlags,
     studio::{
         FlowDefinition,
-        lint::{self, severities::Severities},
+        lint::{self, known::Known, severities::Severities},
     },
 };
 
@@ -125,7 +125,7 @@ impl Pull {
 
 /// What looks like a credential, and where.
 fn secrets(definition: &FlowDefinition) -> Vec<String> {
-    let found = lint::lint(definition, None, &Severities::default());
+    let found = lint::lint(definition, &Known::default(), &Severities::default());
     found.iter().filter(|finding| SECRETS.contains(&finding.code)).map(ToString::to_string).collect()
 }
 

@@ -72,6 +72,7 @@ fn observed() -> Observed {
         language: Some("en".into()),
         placeholders: ["1".to_owned()].into(),
         approval: Some("approved".into()),
+        bodies: Vec::new(),
         rejection_reason: None,
     };
     let published = Some(PublishedFlow { revision: Some(4), connects_conversations: true });

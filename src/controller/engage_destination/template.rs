@@ -116,6 +116,7 @@ mod tests {
             language: Some(language.into()),
             placeholders: BTreeSet::new(),
             approval: approval.map(str::to_owned),
+            bodies: Vec::new(),
             rejection_reason: None,
         }
     }

@@ -113,7 +113,7 @@ fn check_service(sid: &str, senders: Option<&[E164]>, checks: &mut Checks) {
 }
 
 fn check_template(field: &str, template: &Template, filled: &BTreeSet<String>, checks: &mut Checks) {
-    let Template { sid, name, language: _, placeholders, approval, rejection_reason } = template;
+    let Template { sid, name, language: _, placeholders, approval, bodies: _, rejection_reason } = template;
     let name = name.as_deref().unwrap_or(sid.as_str());
     match approval.as_deref().unwrap_or("unsubmitted") {
         APPROVED => {}

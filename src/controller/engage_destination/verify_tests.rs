@@ -52,6 +52,7 @@ fn template(approval: Option<&str>, placeholders: &[&str]) -> Arc<[Template]> {
         language: Some("en".into()),
         placeholders: filled(placeholders),
         approval: approval.map(str::to_owned),
+        bodies: Vec::new(),
         rejection_reason: None,
     };
     [template].into()

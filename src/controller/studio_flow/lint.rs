@@ -1,22 +1,26 @@
 //! What a look at the definition finds, and how it shows: an error keeps the flow from being written, a warning is told of.
 //! No client.
 
+use std::collections::BTreeSet;
+
 use crate::{
     api::{
-        StudioFlowSpec, StudioFlowStatus,
+        StudioFlow, StudioFlowSpec, StudioFlowStatus,
         conditions::{self, Truth},
         reasons::condition as reasons,
         studio_flow::{LintFinding, LintSeverity},
     },
     controller::{
         condition_writer::{ConditionWriter, joined},
-        studio_flow::{error::FlowError, journal::Journal},
+        studio_flow::{error::FlowError, journal::Journal, validate::field},
     },
     studio::{
         FUNCTION_PROPERTIES, Finding, FlowDefinition,
+        content::Templates,
         lint::{
             self,
             finding::Severity,
+            known::Known,
             severities::{Level, Severities, SeverityError},
         },
     },
@@ -29,7 +33,7 @@ const MAX_MESSAGE: usize = 512;
 
 /// The errors of a definition as it is written.
 pub fn errors(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
-    let mut findings = findings(spec, definition)?;
+    let mut findings = findings(spec, definition, None)?;
     findings.retain(|finding| finding.severity == Severity::Error);
     Ok(findings)
 }
@@ -41,9 +45,32 @@ pub fn still_open(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<
     Ok(open)
 }
 
-/// Notes the warnings of a definition that has no errors.
-pub fn note(spec: &StudioFlowSpec, definition: &FlowDefinition, journal: &mut Journal<'_>) -> Result<(), FlowError> {
-    let warnings = findings(spec, definition)?;
+/// Notes the warnings of a definition that has no errors. What was found of this generation when everything that it points at
+/// was known stays until that is known again.
+pub fn note(flow: &StudioFlow, definition: &FlowDefinition, journal: &mut Journal<'_>) -> Result<(), FlowError> {
+    let status = journal.status();
+    let is_told = status.observed_generation == flow.metadata.generation
+        && status.lint.iter().all(|finding| finding.severity == LintSeverity::Warning);
+    if !is_told {
+        let warnings = findings(&flow.spec, definition, None)?;
+        journal.note(|status| status.lint = told(&warnings));
+    }
+    Ok(())
+}
+
+/// Judges a definition whose ids are filled in also by what the account says of its content templates, and notes the warnings.
+pub fn judge(
+    spec: &StudioFlowSpec,
+    definition: &FlowDefinition,
+    templates: &Templates,
+    journal: &mut Journal<'_>,
+) -> Result<(), FlowError> {
+    let findings = findings(spec, definition, Some(templates))?;
+    let (problems, warnings): (Vec<_>, Vec<_>) =
+        findings.into_iter().partition(|finding| finding.severity == Severity::Error);
+    if !problems.is_empty() {
+        return Err(FlowError::Definition { field: field(spec), problems });
+    }
     journal.note(|status| status.lint = told(&warnings));
     Ok(())
 }
@@ -62,8 +89,14 @@ pub fn write(error: Option<&FlowError>, status: &mut StudioFlowStatus, writer: &
     }
 }
 
-fn findings(spec: &StudioFlowSpec, definition: &FlowDefinition) -> Result<Vec<Finding>, FlowError> {
-    Ok(lint::lint(definition, Some(&filled(spec)), &severities(spec)?))
+fn findings(
+    spec: &StudioFlowSpec,
+    definition: &FlowDefinition,
+    templates: Option<&Templates>,
+) -> Result<Vec<Finding>, FlowError> {
+    let (references, parameters) = (filled(spec), parameters(spec));
+    let known = Known { references: Some(&references), templates, parameters: parameters.as_ref(), ..Known::default() };
+    Ok(lint::lint(definition, &known, &severities(spec)?))
 }
 
 /// The properties that the references of a spec fill, by widget.
@@ -73,6 +106,12 @@ pub fn filled(spec: &StudioFlowSpec) -> Vec<(&str, &str)> {
         properties.into_iter().map(|property| (reference.widget.as_str(), property))
     });
     references.collect()
+}
+
+/// The names of what the flow is given when it is started, where the spec says.
+pub fn parameters(spec: &StudioFlowSpec) -> Option<BTreeSet<String>> {
+    let parameters = spec.parameters.as_ref()?;
+    Some(parameters.iter().map(|parameter| parameter.name.clone()).collect())
 }
 
 /// The severities that a spec asks for.

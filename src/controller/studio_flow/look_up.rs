@@ -10,7 +10,7 @@ use crate::{
         references::{ContentName, FlowReference, FunctionName, Referenced, ServiceName},
     },
     controller::{
-        account::{Account, Entry, Look},
+        account::{Account, Entry, Look, Template},
         engage_destination::template,
         names,
         studio_flow::{
@@ -61,7 +61,9 @@ pub async fn look_up(
             }
             Err(problem) => Err(problem),
         },
-        Referenced::Content(content) => template_of(content, account).await?,
+        Referenced::Content(content) => {
+            return Ok(template_of(content, account).await?.map(Box::new).map(Filling::Template));
+        }
         Referenced::MessagingService(name) => {
             service("Messaging Service", name, account.messaging_services().await, account)?
         }
@@ -77,11 +79,11 @@ pub async fn look_up(
     Ok(text.map(Filling::Text))
 }
 
-/// The SID of the one template of that name.
-async fn template_of(name: &ContentName, account: &Account) -> Result<Found<String>, FlowError> {
+/// The one template of that name.
+async fn template_of(name: &ContentName, account: &Account) -> Result<Found<Template>, FlowError> {
     let shown = account.templates_named(&name.friendly_name).await.map_err(failed("look for the content template"))?;
     let chosen = template::choose(TemplateRef { field: "content", named: Named::Name(name) }, &shown);
-    Ok(chosen.map(|template| template.sid.to_string()).map_err(|finding| NameProblem {
+    Ok(chosen.cloned().map_err(|finding| NameProblem {
         reason: finding.reason,
         message: format!("{} (account {})", finding.message, account.sid()),
         may_pass: finding.may_pass,

@@ -21,6 +21,7 @@ pub mod recorded;
 pub mod removal;
 pub mod report;
 pub mod subflows;
+mod templates;
 mod told;
 pub mod validate;
 
@@ -64,10 +65,12 @@ async fn provision(flow: &StudioFlow, journal: &mut Journal<'_>, context: &Conte
     removal::hold(flow, cluster).await?; // client: cluster
     let written = dereference::definition(flow, cluster).await?; // client: cluster
     let definition = validate::definition(&flow.spec, written)?; // no client
-    lint::note(&flow.spec, &definition, journal)?; // no client
+    lint::note(flow, &definition, journal)?; // no client
     let references = dereference::dereference(flow, context).await?; // client: cluster, Twilio
     let desired = validate::desired(&flow.spec, definition, &references.values)?; // no client
     let account = &references.account;
+    let templates = templates::known(&desired.definition, &references.values, account).await?; // client: Twilio
+    lint::judge(&flow.spec, &desired.definition, &templates, journal)?; // no client
     subflows::check(&desired.definition, account).await?; // client: Twilio
     let marker = Marker::new(&context.cluster_id, flow);
     for _ in 0..ROUNDS {

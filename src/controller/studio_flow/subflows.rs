@@ -2,7 +2,7 @@
 //! at run time (a subflow inside a subflow, flows in a circle, too many widgets together) is refused before anything is written.
 //! The decisions are pure; the account is asked only for the flows that a definition names.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     api::{
@@ -18,15 +18,15 @@ use crate::{
             look_up::Found,
         },
     },
-    studio::FlowDefinition,
+    studio::{
+        FlowDefinition,
+        subflow::{MAX_WIDGETS, circle, together},
+    },
     twilio::{
         TwilioError,
         sid::{AccountSid, FlowSid},
     },
 };
-
-/// Most widgets of a flow together with its subflows; Studio refuses more (81026).
-const MAX_WIDGETS: usize = 2_000;
 
 /// The StudioFlows that `flow` names as its subflows.
 pub fn named(flow: &StudioFlow) -> impl Iterator<Item = &str> {
@@ -47,7 +47,12 @@ pub fn sid_of(flow: &StudioFlow, name: &str, account: &AccountSid, cluster: &dyn
             format!("there is no StudioFlow `{name}` in namespace `{namespace}`: create it, or correct the name");
         return problem(reasons::FLOW_NOT_FOUND, message, true);
     };
-    if let Some(circle) = circle(&key, name, cluster) {
+    let runs = |name: &String| {
+        let flow = cluster.studio_flow(&key.sibling(name));
+        flow.map(|flow| named(&flow).map(str::to_owned).collect()).unwrap_or_default()
+    };
+    if let Some(circle) = circle(&key.name, &name.to_owned(), runs) {
+        let circle = circle.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" → ");
         let message = format!("these flows run each other in a circle, which never ends: {circle}");
         return problem(reasons::SUBFLOW_CYCLE, message, false);
     }
@@ -92,26 +97,6 @@ fn in_step(flow: &StudioFlow) -> bool {
     })
 }
 
-/// The way from `start` over `first` back to `start`, if there is one.
-fn circle(start: &ObjectKey, first: &str, cluster: &dyn Cluster) -> Option<String> {
-    let mut seen = BTreeSet::new();
-    let mut ways = vec![vec![first.to_owned()]];
-    while let Some(way) = ways.pop() {
-        let last = way.last()?.clone();
-        if last == start.name {
-            let steps = std::iter::once(&start.name).chain(&way).map(|name| format!("`{name}`"));
-            return Some(steps.collect::<Vec<_>>().join(" → "));
-        }
-        if !seen.insert(last.clone()) {
-            continue;
-        }
-        if let Some(flow) = cluster.studio_flow(&start.sibling(&last)) {
-            ways.extend(named(&flow).map(|next| [way.as_slice(), &[next.to_owned()]].concat()));
-        }
-    }
-    None
-}
-
 /// Has the account say what it has of the flows that `definition` runs, and decides whether it may.
 pub async fn check(definition: &FlowDefinition, account: &Account) -> Result<(), FlowError> {
     let mut facts = Vec::new();
@@ -134,8 +119,7 @@ fn problems(
     account: &AccountSid,
 ) -> Vec<NameProblem> {
     let mut problems = Vec::new();
-    let mut counted = BTreeSet::new();
-    let mut widgets = definition.widgets();
+    let mut ran = Vec::new();
     for subflow in definition.subflows() {
         let Some((sid, known)) = facts.iter().find(|(sid, _)| sid.as_str() == subflow.flow_sid) else { continue };
         let widget = subflow.widget;
@@ -144,9 +128,7 @@ fn problems(
             problems.push(NameProblem { reason: reasons::REFERENCE_NOT_FOUND, message, may_pass: true });
             continue;
         };
-        if counted.insert(sid) {
-            widgets += more;
-        }
+        ran.push((sid, *more));
         if *runs_subflows {
             let message = format!(
                 "widget `{widget}` runs {sid}, which runs a subflow itself, and Studio runs none inside a subflow (81024)"
@@ -160,6 +142,7 @@ fn problems(
             problems.push(NameProblem { reason: reasons::FLOW_NOT_PUBLISHED, message, may_pass: true });
         }
     }
+    let widgets = together(definition.widgets(), ran.into_iter());
     if widgets > MAX_WIDGETS {
         let message = format!(
             "the flow has {widgets} widgets together with its subflows, and Studio takes {MAX_WIDGETS} (81026): make it smaller"

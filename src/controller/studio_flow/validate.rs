@@ -9,7 +9,10 @@ use crate::{
         StudioFlowSpec,
         flow_lifecycle::{DriftPolicy, FlowAdoption},
     },
-    controller::studio_flow::{error::FlowError, lint, live::LiveRevision, marker::WrittenBy},
+    controller::{
+        account::Template,
+        studio_flow::{error::FlowError, lint, live::LiveRevision, marker::WrittenBy},
+    },
     studio::{DefinitionHash, FlowDefinition, FunctionAddress},
     twilio::sid::FlowSid,
 };
@@ -73,6 +76,20 @@ pub enum Filling {
     Text(String),
     /// The widget calls this.
     Function(FunctionAddress),
+    /// The property receives its SID.
+    Template(Box<Template>),
+}
+
+impl Filling {
+    /// Whether both fill in the same.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let text = |filling: &Self| match filling {
+            Self::Text(text) => Some(text.clone()),
+            Self::Template(template) => Some(template.sid.to_string()),
+            Self::Function(_) => None,
+        };
+        self == other || (text(self).is_some() && text(self) == text(other))
+    }
 }
 
 /// A definition as it is written, and where.
@@ -80,6 +97,11 @@ pub enum Filling {
 pub struct Written {
     pub field: &'static str,
     pub fields: Map<String, Value>,
+}
+
+/// Where the definition is written.
+pub const fn field(spec: &StudioFlowSpec) -> &'static str {
+    if spec.definition.is_some() { IN_SPEC } else { IN_CONFIG_MAP }
 }
 
 /// The definition as it is written, if it is one flow and every reference points into it.
@@ -114,18 +136,17 @@ pub fn desired(
     values: &[Filling],
 ) -> Result<Desired, FlowError> {
     for (index, (reference, value)) in spec.references.iter().zip(values).enumerate() {
+        let property = reference.property.as_deref().unwrap_or_default();
         let filled = match value {
-            Filling::Text(text) => {
-                definition.fill(&reference.widget, reference.property.as_deref().unwrap_or_default(), text)
-            }
+            Filling::Text(text) => definition.fill(&reference.widget, property, text),
+            Filling::Template(template) => definition.fill(&reference.widget, property, template.sid.as_str()),
             Filling::Function(function) => definition.fill_function(&reference.widget, function),
         };
         filled.map_err(|error| FlowError::Fill(vec![(index, error)]))?;
     }
     let unresolved = lint::still_open(spec, &definition)?;
     if !unresolved.is_empty() {
-        let field = if spec.definition.is_some() { IN_SPEC } else { IN_CONFIG_MAP };
-        return Err(FlowError::Definition { field, problems: unresolved });
+        return Err(FlowError::Definition { field: field(spec), problems: unresolved });
     }
     let hash = definition.hash();
     Ok(Desired {

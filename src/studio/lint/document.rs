@@ -37,7 +37,13 @@ fn write_rule(out: &mut String, rule: &Rule) -> fmt::Result {
     };
     writeln!(out, "\n### {code}\n\n{what}. {level}.\n\n{why}\n\n**What to do:** {fix}")?;
     if !example.is_empty() {
-        let lead = if example.trim_start().starts_with('[') { ", after a trigger that leads to the first" } else { "" };
+        let lead = match example {
+            example if example.starts_with("{\"contentTemplates\":") => ", with what the account says of its templates",
+            example if example.starts_with("{\"subflows\":") => ", with what is known of the flow that it runs",
+            example if example.starts_with("{\"parameters\":") => ", with the parameters that the StudioFlow declares",
+            example if example.starts_with('[') => ", after a trigger that leads to the first",
+            _ => "",
+        };
         writeln!(out, "\nExample{lead}:\n\n```json\n{example}\n```")?;
     }
     Ok(())
@@ -49,7 +55,9 @@ const HEAD: &str = "\
 <!-- Written by `make generate` from the rules in src/studio/lint. -->
 
 What is said of a Studio flow before it is written: by `engage-operator flow lint FILE…`, by `engage-operator validate -f DIR`, and by
-the controller. It is one engine, and it needs no account.
+the controller. It is one engine. Most rules need nothing but the flow; those under *Content templates* and *Choices* look at what the
+account says of the templates that the flow sends, which the controller looks up, and those under *Subflows* at the flows that it runs,
+where they are among the files or manifests that are given.
 
 An **error** is what Studio would refuse, or what it takes although a customer is let down. The controller does not write a flow with
 an error: `Accepted` is `False` with the reason `DefinitionInvalid`. A flow with a **warning** is written all the same; the
@@ -71,7 +79,7 @@ spec:
 ```
 
 What cannot be judged offline is listed as such with every result: `flow lint` ends with the checks that it could not make, and what
-each would take.
+each would take. The rules about content templates are among them.
 
 `validate` looks at whole manifests and has two codes of its own. `invalid-manifest` is what the API server would refuse, by the schema
 and rules of the CRDs, or the controller would not accept, such as a condition or a template that cannot be read.

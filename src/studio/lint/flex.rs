@@ -1,11 +1,11 @@
 //! Rules about the hand-over to an agent.
 
 use super::{
-    liquid::{can_be_an_object, is_liquid},
     rule::{Found, Rule},
     severities::Level,
     subject::{Node, Subject},
 };
+use crate::studio::liquid::{can_be_an_object, is_liquid};
 
 /// Most characters of a task's attributes.
 const MAX_ATTRIBUTES: usize = 1_024;

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     subject::{Node, Subject},
 };
 use crate::studio::definition::Transition;
+use crate::studio::liquid::is_liquid;
 
 /// Most characters of a body.
 const MAX_BODY: usize = 1_600;
@@ -160,16 +160,15 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn sends(node: &Node<'_>) -> bool {
+pub(super) fn sends(node: &Node<'_>) -> bool {
     node.is("send-message") || node.is("send-and-wait-for-reply")
 }
 
 fn is_template(node: &Node<'_>) -> bool {
-    node.text("message_type") == "content_template"
-        || ["content_sid", "content_template_sid"].iter().any(|property| !node.text(property).is_empty())
+    node.text("message_type") == "content_template" || !node.template_sid().is_empty()
 }
 
-fn says_whatsapp(node: &Node<'_>) -> bool {
+pub(super) fn says_whatsapp(node: &Node<'_>) -> bool {
     ["from", "to"].iter().any(|property| node.text(property).starts_with("whatsapp:"))
 }
 
@@ -199,7 +198,7 @@ fn text_too_long(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 /// The nodes that send first after one of `events`, whatever is done before that does not wait.
-fn first_to_send(subject: &Subject<'_>, starts: Vec<usize>) -> Vec<usize> {
+pub(super) fn first_to_send(subject: &Subject<'_>, starts: Vec<usize>) -> Vec<usize> {
     let (mut seen, mut first) = (vec![false; subject.nodes.len()], Vec::new());
     let mut open = starts;
     while let Some(index) = open.pop() {
@@ -218,7 +217,7 @@ fn first_to_send(subject: &Subject<'_>, starts: Vec<usize>) -> Vec<usize> {
 }
 
 /// Where an event of a node leads.
-fn led_to(subject: &Subject<'_>, node: usize, event: &str) -> Vec<usize> {
+pub(super) fn led_to(subject: &Subject<'_>, node: usize, event: &str) -> Vec<usize> {
     let names = subject.nodes[node].on(event).filter_map(Transition::next);
     names.flat_map(|name| subject.named(name).iter().copied()).collect()
 }

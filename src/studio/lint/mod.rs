@@ -3,13 +3,18 @@
 //! A [rule](rule::Rule) is one small function with a stable code. A rule that is in doubt says nothing: what most good flows
 //! would be told is no finding. What cannot be judged without an account is [listed](not_run), never guessed.
 
+mod canvas;
 pub mod credential;
 pub mod document;
+#[cfg(test)]
+mod example;
 pub mod finding;
 mod flex;
-mod liquid;
+mod hosts;
+pub mod known;
 mod messages;
 pub mod not_run;
+mod options;
 mod pattern;
 mod properties;
 mod reach;
@@ -20,7 +25,9 @@ pub mod severities;
 mod spelling;
 mod splits;
 mod structure;
+mod subflows;
 mod subject;
+mod templates;
 mod templating;
 #[cfg(test)]
 mod tests;
@@ -28,16 +35,16 @@ mod transitions;
 
 use self::{
     finding::{Finding, Severity},
+    known::Known,
     rule::{Found, rules},
     severities::Severities,
-    subject::{References, Subject},
+    subject::Subject,
 };
 use super::FlowDefinition;
 
-/// Everything that the rules find, in the order of the document; of one place the worst first. `references` are the
-/// properties that are filled in before the flow is written, by widget and property, or `None` when that is not known.
-pub fn lint(definition: &FlowDefinition, references: References<'_>, severities: &Severities) -> Vec<Finding> {
-    let subject = Subject::new(definition, references);
+/// Everything that the rules find, in the order of the document; of one place the worst first.
+pub fn lint(definition: &FlowDefinition, known: &Known<'_>, severities: &Severities) -> Vec<Finding> {
+    let subject = Subject::new(definition, known);
     let mut findings = Vec::new();
     for rule in rules() {
         if let Some(severity) = severities.level(rule).severity() {
@@ -50,7 +57,7 @@ pub fn lint(definition: &FlowDefinition, references: References<'_>, severities:
 
 /// What is left open in a definition whose references are filled in: an error of the reference, rather than of the flow.
 pub fn still_open(definition: &FlowDefinition, severities: &Severities) -> Vec<Finding> {
-    let mut findings = lint(definition, Some(&[]), severities);
+    let mut findings = lint(definition, &Known::references(&[]), severities);
     findings.retain(|finding| secrets::OPEN.contains(&finding.code));
     findings
 }

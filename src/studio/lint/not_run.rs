@@ -3,8 +3,12 @@
 
 use serde::Serialize;
 
-use super::{liquid::is_liquid, subject::Subject};
-use crate::studio::{FlowDefinition, lint::subject::References, placeholder::placeholders};
+use super::{
+    known::Known,
+    subject::{Node, Subject},
+};
+use crate::studio::liquid::is_liquid;
+use crate::studio::{FlowDefinition, content::TEMPLATE_PROPERTIES, placeholder::placeholders};
 
 /// A check that was not made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,8 +34,8 @@ const SIDS: NotRun = NotRun {
 };
 const TEMPLATES: NotRun = NotRun {
     check: "content-templates",
-    what: "whether the content templates are approved, open a session, and have the variables, rows and buttons that are sent",
-    needs: "the account",
+    what: "whether the content templates are there, may be sent where they are, and have the variables that they are given",
+    needs: "the account: the controller looks up those whose name or SID the flow has",
 };
 const WHATSAPP: NotRun = NotRun {
     check: "whatsapp-opening",
@@ -41,12 +45,17 @@ const WHATSAPP: NotRun = NotRun {
 const SUBFLOWS: NotRun = NotRun {
     check: "subflows",
     what: "whether the subflows run subflows themselves, and how many widgets there are in all",
-    needs: "the definitions of the subflows",
+    needs: "the definitions of the subflows: look at them together, as files or as a folder of manifests",
 };
 const FUNCTIONS: NotRun = NotRun {
     check: "functions",
     what: "whether the Functions and addresses that are called exist, answer within 10 seconds, and are those of this environment",
     needs: "the account, and what runs there",
+};
+const DECLARED: NotRun = NotRun {
+    check: "undeclared-parameter",
+    what: "whether everything that `{{flow.data…}}` reads is something that the flow is meant to be given",
+    needs: "`spec.parameters` of the StudioFlow, which declares it",
 };
 const PARAMETERS: NotRun = NotRun {
     check: "parameters",
@@ -60,8 +69,8 @@ const PLACEHOLDERS: NotRun = NotRun {
 };
 const OPTIONS: NotRun = NotRun {
     check: "option-labels",
-    what: "whether the labels that `matches_any_of` compares with have commas in them, and are those that customers are shown",
-    needs: "the content templates",
+    what: "whether the choices that conditions look for have commas in them, and are spelt as customers are shown them",
+    needs: "the content templates, as above",
 };
 const SENDERS: NotRun = NotRun {
     check: "senders",
@@ -70,23 +79,33 @@ const SENDERS: NotRun = NotRun {
 };
 
 /// The checks that were not made of this definition, always in the same order.
-pub fn not_run(definition: &FlowDefinition, references: References<'_>) -> Vec<NotRun> {
-    let subject = Subject::new(definition, references);
+pub fn not_run(definition: &FlowDefinition, known: &Known<'_>) -> Vec<NotRun> {
+    let subject = Subject::new(definition, known);
     let has_kind = |kinds: &[&str]| kinds.iter().any(|kind| subject.of_kind(kind).next().is_some());
-    let has_property = |name: &str| subject.nodes.iter().any(|node| node.get(name).is_some_and(|value| value != ""));
+    let sends_template = |node: &Node<'_>| {
+        TEMPLATE_PROPERTIES.iter().any(|property| node.get(property).is_some_and(|value| value != ""))
+            || TEMPLATE_PROPERTIES.iter().any(|property| subject.is_filled(&node.property(property)))
+    };
+    let mut templates = subject.nodes.iter().filter(|node| sends_template(node));
+    let unknown_template = templates.any(|node| subject.template(node).is_none());
     let any_text = |is: &dyn Fn(&str) -> bool| subject.texts.iter().any(|text| is(text.text));
     let is_any_sid = |text: &str| text.get(..2).is_some_and(|prefix| super::properties::is_sid(text, prefix));
+    let unknown_subflow = |node: &Node<'_>| {
+        !known.subflows.is_some_and(|subflows| node.name().is_some_and(|name| subflows.contains_key(name)))
+    };
+    let reads_parameters = any_text(&|text| is_liquid(text) && text.contains("flow.data."));
     let applies = [
         (STUDIO, true),
         (SENDERS, subject.trigger().is_some()),
         (SIDS, any_text(&is_any_sid)),
-        (TEMPLATES, has_property("content_sid") || has_property("content_template_sid")),
-        (OPTIONS, subject.texts.iter().any(|text| text.key == "type" && text.text == "matches_any_of")),
+        (TEMPLATES, unknown_template),
+        (OPTIONS, unknown_template && has_kind(&["split-based-on"])),
         (WHATSAPP, subject.connects("incomingRequest") && has_kind(&["send-message", "send-and-wait-for-reply"])),
-        (SUBFLOWS, has_kind(&["run-subflow"])),
+        (SUBFLOWS, subject.of_kind("run-subflow").any(unknown_subflow)),
         (FUNCTIONS, has_kind(&["run-function", "make-http-request"])),
-        (PARAMETERS, any_text(&|text| is_liquid(text) && text.contains("flow.data."))),
-        (PLACEHOLDERS, references.is_none() && any_text(&|text| placeholders(text).next().is_some())),
+        (DECLARED, reads_parameters && known.parameters.is_none()),
+        (PARAMETERS, reads_parameters),
+        (PLACEHOLDERS, known.references.is_none() && any_text(&|text| placeholders(text).next().is_some())),
     ];
     applies.into_iter().filter(|(_, applies)| *applies).map(|(check, _)| check).collect()
 }
@@ -96,6 +115,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::studio::{
+        content::Templates,
+        lint::{example::Example, rule::rule},
+    };
 
     #[test]
     fn only_what_concerns_the_flow_is_listed() {
@@ -106,15 +129,41 @@ mod tests {
             ]}))
             .unwrap()
         };
-        let checks = |flow: &FlowDefinition, references: References<'_>| {
-            not_run(flow, references).into_iter().map(|it| it.check).collect::<Vec<_>>()
+        let checks = |flow: &FlowDefinition, known: &Known<'_>| {
+            not_run(flow, known).into_iter().map(|it| it.check).collect::<Vec<_>>()
         };
-        assert_eq!(checks(&flow("Hi"), None), ["studio-validate", "senders", "whatsapp-opening"]);
+        assert_eq!(checks(&flow("Hi"), &Known::default()), ["studio-validate", "senders", "whatsapp-opening"]);
         let open = flow("Hi {{flow.data.name}} ${x}");
         assert_eq!(
-            checks(&open, None),
-            ["studio-validate", "senders", "whatsapp-opening", "parameters", "placeholders"]
+            checks(&open, &Known::default()),
+            ["studio-validate", "senders", "whatsapp-opening", "undeclared-parameter", "parameters", "placeholders"]
         );
-        assert_eq!(checks(&open, Some(&[])), ["studio-validate", "senders", "whatsapp-opening", "parameters"]);
+        assert_eq!(
+            checks(&open, &Known::references(&[])),
+            ["studio-validate", "senders", "whatsapp-opening", "undeclared-parameter", "parameters"]
+        );
+    }
+    #[test]
+    fn what_is_declared_and_what_lies_beside_is_no_longer_missing() {
+        for (code, check) in [("undeclared-parameter", "undeclared-parameter"), ("subflow-depth", "subflows")] {
+            let example = Example::read(rule(code).unwrap().example).unwrap();
+            let checks = |known: &Known<'_>| {
+                not_run(&example.definition().unwrap(), known).iter().filter(|it| it.check == check).count()
+            };
+            assert_eq!((checks(&Known::default()), checks(&example.known())), (1, 0), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_the_account_told_of_templates_is_no_longer_missing() {
+        let example = Example::read(rule("option-with-comma").unwrap().example).unwrap();
+        let checks = |known: &Known<'_>| {
+            let checks = not_run(&example.definition().unwrap(), known).into_iter().map(|it| it.check);
+            checks.filter(|check| ["content-templates", "option-labels"].contains(check)).collect::<Vec<_>>()
+        };
+        assert_eq!(checks(&Known::references(&[])), ["content-templates", "option-labels"]);
+        assert_eq!(checks(&example.known()), Vec::<&str>::new());
+        let templates = Templates::new();
+        assert_eq!(checks(&Known { templates: Some(&templates), ..Known::default() }).len(), 2);
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     reading::kind_of,
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
     subject::{Node, Subject},
 };
+use crate::studio::liquid::is_liquid;
 use crate::studio::{place::escaped, placeholder::placeholders, widget::Shape};
 
 /// Properties that Studio takes empty although the widget cannot work without them.

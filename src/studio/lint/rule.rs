@@ -1,13 +1,16 @@
 //! A rule: a stable code, how bad it is by default, why it exists, an example that triggers it and no other, what to do, and
 //! the function that looks. `docs/lint.md` is printed from these.
 
+use serde_json::Value;
+
 use super::{
+    canvas,
     finding::{Finding, Severity},
-    flex, messages, properties, reach, reading, secrets,
+    flex, hosts, messages, options, properties, reach, reading, secrets,
     severities::Level,
-    splits, structure,
+    splits, structure, subflows,
     subject::Subject,
-    templating, transitions,
+    templates, templating, transitions,
 };
 
 /// One rule.
@@ -21,7 +24,8 @@ pub struct Rule {
     pub what: &'static str,
     pub why: &'static str,
     pub fix: &'static str,
-    /// A definition; or a list of widgets, of which the first is led to by [a trigger](with_trigger).
+    /// A definition; a list of widgets, of which the first is led to by [a trigger](with_trigger); or an object with either as `flow` or
+    /// `widgets`, beside the `contentTemplates`, `parameters` and `subflows` that are known.
     pub example: &'static str,
     pub(super) check: fn(&Subject<'_>, &mut Found<'_>),
 }
@@ -43,8 +47,13 @@ pub const GROUPS: &[Group] = &[
     Group { name: "Liquid", rules: templating::RULES },
     Group { name: "Paths", rules: reach::RULES },
     Group { name: "Messages", rules: messages::RULES },
+    Group { name: "Content templates", rules: templates::RULES },
+    Group { name: "Choices", rules: options::RULES },
+    Group { name: "Subflows", rules: subflows::RULES },
+    Group { name: "Functions", rules: hosts::RULES },
     Group { name: "Flex", rules: flex::RULES },
     Group { name: "Secrets and placeholders", rules: secrets::RULES },
+    Group { name: "Canvas", rules: canvas::RULES },
 ];
 
 /// All rules.
@@ -57,10 +66,10 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
     rules().find(|rule| rule.code == code)
 }
 
-/// The definition that a rule's example stands for.
-pub fn with_trigger(example: &str) -> Result<serde_json::Value, serde_json::Error> {
-    let example: serde_json::Value = serde_json::from_str(example)?;
-    let serde_json::Value::Array(mut widgets) = example else { return Ok(example) };
+/// The definition of a list of widgets, or of what is one already.
+pub fn with_trigger(example: &str) -> Result<Value, serde_json::Error> {
+    let example: Value = serde_json::from_str(example)?;
+    let Value::Array(mut widgets) = example else { return Ok(example) };
     let first = widgets.first().and_then(|widget| widget.get("name")).cloned().unwrap_or_default();
     widgets.insert(
         0,

@@ -2,11 +2,11 @@
 
 use super::{
     credential::credential_in,
-    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     subject::Subject,
 };
+use crate::studio::liquid::is_liquid;
 use crate::studio::placeholder::placeholders;
 
 /// The rules about what a reference should have filled in.
@@ -94,7 +94,7 @@ fn sip_passwords(subject: &Subject<'_>, found: &mut Found<'_>) {
 }
 
 fn unresolved_placeholders(subject: &Subject<'_>, found: &mut Found<'_>) {
-    if !subject.references_known {
+    if subject.known.references.is_none() {
         return;
     }
     for text in

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     pattern,
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
     subject::{Node, Subject},
 };
+use crate::studio::liquid::is_liquid;
 
 /// How a condition can compare.
 const CONDITIONS: [&str; 17] = [
@@ -107,7 +107,7 @@ pub(super) const RULES: &[Rule] = &[
 const SPLIT: &str = "split-based-on";
 
 /// Every condition that is an object, with its node and place.
-fn conditions<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = (&'s Node<'s>, String, &'s Value)> {
+pub(super) fn conditions<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = (&'s Node<'s>, String, &'s Value)> {
     subject.of_kind(SPLIT).flat_map(|node| {
         node.transitions.iter().flat_map(move |transition| {
             let conditions = transition.fields().get("conditions").and_then(Value::as_array);

@@ -11,9 +11,8 @@ use super::{
     spelling::nearest,
     subject::Subject,
 };
+use crate::studio::subflow::MAX_WIDGETS;
 
-/// Most widgets that Studio runs, subflows included.
-const MAX_WIDGETS: usize = 2_000;
 /// Most widgets that Studio's own schema allows.
 const MAX_IN_SCHEMA: usize = 1_000;
 

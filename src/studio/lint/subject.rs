@@ -9,21 +9,18 @@ use std::{
 use serde_json::{Map, Value};
 
 use crate::studio::{
+    content::ContentTemplate,
     definition::{FlowDefinition, State, Transition},
-    lint::liquid::{Mistake, Path, Tag, is_liquid, tags},
+    lint::known::Known,
+    liquid::{Mistake, Path, Tag, is_liquid, tags},
     place::escaped,
     widget::{self, Widget},
 };
 
-/// Properties that are filled in later, by widget and property as in [`FlowDefinition::fill`]. Without them it is not known
-/// what becomes of a placeholder.
-pub type References<'a> = Option<&'a [(&'a str, &'a str)]>;
-
 /// A definition, and what the rules ask of it.
 pub(super) struct Subject<'a> {
     pub definition: &'a FlowDefinition,
-    /// Whether it is known which properties are filled in later.
-    pub references_known: bool,
+    pub known: &'a Known<'a>,
     pub nodes: Vec<Node<'a>>,
     pub texts: Vec<Written<'a>>,
     /// The pointers of all texts, one after the other: there are thousands.
@@ -75,7 +72,7 @@ impl<'a> Template<'a> {
 }
 
 impl<'a> Subject<'a> {
-    pub fn new(definition: &'a FlowDefinition, references: References<'_>) -> Self {
+    pub fn new(definition: &'a FlowDefinition, known: &'a Known<'a>) -> Self {
         let mut nodes: Vec<Node<'a>> = definition.states().map(Node::new).collect();
         let mut by_name: HashMap<&str, Vec<usize>> = HashMap::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
@@ -87,7 +84,7 @@ impl<'a> Subject<'a> {
         }
         let mut subject = Self {
             definition,
-            references_known: references.is_some(),
+            known,
             nodes,
             texts: Vec::new(),
             pointers: String::new(),
@@ -95,7 +92,7 @@ impl<'a> Subject<'a> {
             filled: HashSet::new(),
         };
         subject.collect_texts();
-        for (widget, property) in references.unwrap_or_default() {
+        for (widget, property) in known.references.unwrap_or_default() {
             let path = property.split('.').map(escaped).collect::<Vec<_>>().join("/");
             let filled: Vec<String> =
                 subject.named(widget).iter().map(|node| subject.nodes[*node].property(&path)).collect();
@@ -166,6 +163,12 @@ impl<'a> Subject<'a> {
         self.reachable_by(&[event]).contains(&true)
     }
 
+    /// What is known of the content template that a node sends: its SID and, if the account has it, the template.
+    pub fn template(&self, node: &Node<'_>) -> Option<(&'a str, Option<&'a ContentTemplate>)> {
+        let (sid, template) = self.known.templates?.get_key_value(node.template_sid())?;
+        Some((sid.as_str(), template.as_ref()))
+    }
+
     /// The nodes of a type.
     pub fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Node<'a>> {
         self.nodes.iter().filter(move |node| node.is(kind))
@@ -208,6 +211,11 @@ impl<'a> Node<'a> {
     /// The text of a property; empty when it has none.
     pub fn text(&self, property: &str) -> &'a str {
         self.get(property).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// What is written for the content template that it sends; empty when it sends none.
+    pub fn template_sid(&self) -> &'a str {
+        self.state.content_template().unwrap_or_default()
     }
 
     /// The transitions of an event.

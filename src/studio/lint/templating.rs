@@ -6,12 +6,12 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    liquid::is_liquid,
     rule::{Found, Rule},
     severities::Level,
     spelling::nearest,
     subject::{Subject, Template, Written},
 };
+use crate::studio::liquid::is_liquid;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -92,6 +92,22 @@ pub(super) const RULES: &[Rule] = &[
   }
 ]"#,
         check: unset_variables,
+    },
+    Rule {
+        code: "undeclared-parameter",
+        level: Level::Warning,
+        what: "A text reads a parameter that the StudioFlow does not declare",
+        why: "`{{flow.data.NAME}}` is what whoever starts the flow by the API gives it. What nobody gives is an empty text, silently. It is               looked for where `spec.parameters` says what the flow is given.",
+        fix: "Correct the name, or add it to `parameters` and have it given.",
+        example: r#"{"parameters": ["name", "order"], "flow": {"description": "", "initial_state": "Trigger", "states": [
+  {"name": "Trigger", "type": "trigger", "properties": {}, "transitions": [{"event": "incomingRequest", "next": "news"}]},
+  {
+    "name": "news", "type": "send-message",
+    "properties": {"from": "+15005550006", "body": "{{flow.data.nmae}}, your order {{flow.data.order}} is on its way"},
+    "transitions": [{"event": "sent"}, {"event": "failed"}]
+  }
+]}}"#,
+        check: undeclared_parameters,
     },
 ];
 
@@ -179,6 +195,17 @@ fn unset_variables(subject: &Subject<'_>, found: &mut Found<'_>) {
         let meant = nearest(name, set.iter().copied());
         let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
         let message = format!("`flow.variables.{name}` is read, and nothing sets `{name}`{meant}: it is an empty text");
+        found.widget(name_of(subject, text), subject.pointer(text), message);
+    }
+}
+
+fn undeclared_parameters(subject: &Subject<'_>, found: &mut Found<'_>) {
+    let Some(declared) = subject.known.parameters else { return };
+    for (text, name) in read(subject, &["flow", "data"]).filter(|(_, name)| !declared.contains(*name)) {
+        let meant = nearest(name, declared.iter().map(String::as_str));
+        let meant = meant.map(|meant| format!(", did you mean `{meant}`?")).unwrap_or_default();
+        let message =
+            format!("`flow.data.{name}` is read, and `{name}` is not among the `parameters` of the StudioFlow{meant}");
         found.widget(name_of(subject, text), subject.pointer(text), message);
     }
 }

@@ -62,6 +62,7 @@ fn full() -> Vec<Value> {
         &mut flow["spec"],
         &json!({"staged": true, "driftPolicy": "Report", "overwriteRevision": 3, "revision": 2,
             "deletionDeadline": "1h", "lint": {"severities": {"failure-ends": "Warning"}},
+            "parameters": [{"name": "order", "description": "its number"}],
             "testUsers": ["+5511900000001"], "adopt": {"friendlyName": "a"}}),
     );
     let mut from_config_map = flow.clone();

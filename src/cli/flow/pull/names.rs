@@ -81,7 +81,7 @@ async fn confirmed(reference: Option<Value>, wanted: &Filling, account: &Account
         serde_json::from_value(reference.clone()).map_err(|error| Failure::Account(error.to_string()))?;
     let no_subflow = |_: &str| Err(NameProblem { reason: "", message: String::new(), may_pass: false });
     let found = look_up(&read, account, no_subflow).await.map_err(|error| Failure::Account(error.to_string()))?;
-    Ok(found.is_ok_and(|found| found == *wanted).then_some(reference))
+    Ok(found.is_ok_and(|found| found.is_as(wanted)).then_some(reference))
 }
 
 /// What the SID is of, and the reference by the name that it has.

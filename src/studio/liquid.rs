@@ -40,8 +40,8 @@ enum Part<'a> {
     Tag(Tag<'a>),
 }
 
-fn parts(text: &str) -> Result<Vec<Part<'_>>, Mistake> {
-    let mut parts = Vec::new();
+/// Reads a template into its parts; where there is a mistake they are those before it.
+fn read<'a>(text: &'a str, parts: &mut Vec<Part<'a>>) -> Result<(), Mistake> {
     let mut rest = text;
     while let Some(open) = opening(rest) {
         parts.push(Part::Text(&rest[..open]));
@@ -64,7 +64,18 @@ fn parts(text: &str) -> Result<Vec<Part<'_>>, Mistake> {
         }
     }
     parts.push(Part::Text(rest));
-    Ok(parts)
+    Ok(())
+}
+
+/// The tags of a template as far as it can be read.
+pub fn tags_before_a_mistake(text: &str) -> Vec<Tag<'_>> {
+    let mut parts = Vec::new();
+    let _ = read(text, &mut parts);
+    let tags = parts.into_iter().filter_map(|part| match part {
+        Part::Tag(tag) => Some(tag),
+        Part::Text(_) => None,
+    });
+    tags.collect()
 }
 
 /// Where the next tag begins; of a run of braces the last two are its own.
@@ -77,8 +88,9 @@ fn opening(text: &str) -> Option<usize> {
 /// The tags of a template, in their order.
 pub fn tags(text: &str) -> Result<Vec<Tag<'_>>, Mistake> {
     let mut open: Vec<&str> = Vec::new();
-    let mut tags = Vec::new();
-    for part in parts(text)? {
+    let (mut parts, mut tags) = (Vec::new(), Vec::new());
+    read(text, &mut parts)?;
+    for part in parts {
         let Part::Tag(tag) = part else { continue };
         tags.push(tag);
         let Tag::Block(inner) = tag else { continue };
@@ -191,7 +203,8 @@ fn path(text: &str) -> (Path<'_>, &str) {
 /// Whether a template can give JSON, and that an object, with some value in place of each tag: text where it stands in
 /// quotes, anything where it does not. `None` when that hangs on more than values.
 pub fn can_be_an_object(text: &str) -> Option<bool> {
-    let parts = parts(text).ok()?;
+    let mut parts = Vec::new();
+    read(text, &mut parts).ok()?;
     if parts.iter().any(|part| matches!(part, Part::Tag(Tag::Block(_)))) {
         return None;
     }
