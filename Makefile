@@ -93,8 +93,8 @@ burst: ## Ten times more than may leave, for five minutes: memory, the time of a
 	$(CARGO) test --locked --release --test product --no-run
 	ENGAGE_BURST=300 $(CARGO) test --locked --release --test product -- burst::
 
-model: ## The model checker of the delivery at its long bounds, and 30,000 random schedules
-	ENGAGE_MODEL=long ENGAGE_SCHEDULES=30000 $(CARGO) test --locked --lib -- delivery::model --nocapture
+model: ## The model checkers of the delivery and of flows at their long bounds, and 30,000 random schedules
+	ENGAGE_MODEL=long ENGAGE_SCHEDULES=30000 $(CARGO) test --locked --lib -- delivery::model studio_flow::model --nocapture
 
 fuzz: ## Each fuzz target for a minute; SECONDS_EACH says otherwise. Needs g++
 	fuzz/run

@@ -6,6 +6,7 @@
 
 use std::{
     hash::Hash,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -93,7 +94,7 @@ where
             let Freshness(oldest) = if answer.look.is_ok() { freshness } else { Freshness::RECENT };
             answer.asked_at.elapsed() > oldest
         };
-        self.read_unless((asker, key), ask, too_old).await.look
+        self.0.entry((asker, key)).or_insert_with_if(answer(ask), too_old).await.into_value().look
     }
 
     /// The answer to a question that was not put before this was called. Who comes while one is under way waits for the next,
@@ -107,25 +108,21 @@ where
         let too_old = |answer: &Answer<T>| answer.asked_at < called_at;
         loop {
             // One that is joined was not held against `too_old`.
-            let answer = self.read_unless((asker, key.clone()), ask(), too_old).await;
+            let entry = self.0.entry((asker, key.clone()));
+            let answer = entry.or_insert_with_if(answer(ask()), too_old).await.into_value();
             if !too_old(&answer) {
                 return answer.look;
             }
         }
     }
+}
 
-    async fn read_unless(
-        &self,
-        key: (Asker, K),
-        ask: impl Future<Output = Result<T, TwilioError>>,
-        too_old: impl FnMut(&Answer<T>) -> bool + Send,
-    ) -> Answer<T> {
-        let ask = Box::pin(async {
-            let asked_at = Instant::now();
-            Answer { asked_at, look: ask.await.map_err(Arc::new) }
-        });
-        self.0.entry(key).or_insert_with_if(ask, too_old).await.into_value()
-    }
+/// Asks, and notes when.
+fn answer<T>(ask: impl Future<Output = Result<T, TwilioError>>) -> Pin<Box<impl Future<Output = Answer<T>>>> {
+    Box::pin(async {
+        let asked_at = Instant::now();
+        Answer { asked_at, look: ask.await.map_err(Arc::new) }
+    })
 }
 
 #[cfg(test)]
