@@ -14,6 +14,7 @@ pub mod ids;
 pub mod lint;
 mod liquid;
 pub mod mention;
+pub mod patch;
 pub mod place;
 pub mod placeholder;
 pub mod references;

@@ -99,6 +99,61 @@ async fn a_flow_of_the_account_becomes_a_manifest_with_names_and_back_the_same_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edit_in_the_console_comes_into_git_as_a_patch_of_the_manifest() {
+    let world = of_every_kind().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (_, manifest, _) = run(&world, &["flow", "pull", "outer", "--namespace", "marketing", "--name", "outer"]);
+    let file = write(folder.path(), "outer.yaml", &manifest);
+    let outer = sid_of(&world, "outer");
+    let subflow = format!("inner={}", sid_of(&world, "inner"));
+    let diff = |file: &str, format: &str| {
+        run(&world, &["flow", "diff", "-f", file, "--subflow", &subflow, "--format", format])
+    };
+    let nothing = diff(&file, "patch");
+    assert_eq!((nothing.0, nothing.1.as_str()), (0, "[]\n"), "{}", nothing.2);
+
+    // Somebody writes another address, has another queue, and takes a widget out.
+    let state = world.sim.state();
+    let flow = state.flows.iter().find(|flow| flow.sid == *outer).unwrap();
+    let mut edited = Value::clone(&flow.revisions.last().unwrap().definition);
+    let states = edited["states"].as_array_mut().unwrap();
+    states.retain(|state| state["name"] != "send");
+    let mut mentions = false;
+    for state in states.iter_mut() {
+        for transition in state["transitions"].as_array_mut().unwrap() {
+            mentions |= transition["next"] == "send";
+            if transition["next"] == "send" {
+                transition.as_object_mut().unwrap().remove("next");
+            }
+        }
+    }
+    let vars = states.iter_mut().find(|state| state["name"] == "vars").unwrap();
+    vars["properties"]["variables"][2]["value"] = json!(sid("WQ", 999));
+    vars["properties"]["variables"][4]["value"] = json!("https://edited.example.com");
+    drop(state);
+    assert!(mentions);
+    world.sim.edit_flow(&outer, Some(edited), "published").unwrap();
+
+    let (code, patch, notes) = diff(&file, "patch");
+    assert_eq!(code, 1, "{notes}");
+    for gone in ["widget `send`", "widget `vars`"] {
+        assert!(notes.contains(gone), "{notes}");
+    }
+    let patch: json_patch::Patch = serde_json::from_str(&patch).unwrap();
+    let mut document: Value = serde_saphyr::from_str(&manifest).unwrap();
+    json_patch::patch(&mut document, &patch).unwrap();
+    let left: Vec<&str> =
+        ["widget", "property"].into_iter().filter_map(|key| document["spec"]["references"][3][key].as_str()).collect();
+    assert_eq!(left, ["vars", "variables.3.value"]);
+    let patched = write(folder.path(), "patched.yaml", &serde_saphyr::to_string(&document).unwrap());
+    let same = diff(&patched, "text");
+    assert_eq!((same.0, same.1.as_str()), (0, "no difference\n"), "{}", same.2);
+
+    let (code, _, error) = run(&world, &["flow", "diff", &file, &patched, "--format", "patch"]);
+    assert!(code == 2 && error.contains("give it with -f"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_credential_is_written_nowhere_and_what_is_missing_is_said() {
     let world = of_every_kind().await;
     let inner = sid_of(&world, "inner");

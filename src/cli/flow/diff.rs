@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::{
     Failure,
     account::{self, Which},
+    compared::Compared,
     print, source,
 };
 use crate::{
@@ -32,6 +33,7 @@ Examples:
   git show main:flow.json | engage-operator flow diff - flow.json
   engage-operator flow diff old.json new.json --format svg > changes.svg
   engage-operator flow diff -f connect-to-agent.yaml
+  engage-operator flow diff -f connect-to-agent.yaml --format patch > console-edit.json
 
 With -f the account is that of TWILIO_ACCOUNT_SID with TWILIO_AUTH_TOKEN, or with TWILIO_API_KEY and TWILIO_API_SECRET. Nothing in
 it is changed.
@@ -83,12 +85,23 @@ enum Format {
     Mermaid,
     Svg,
     Json,
+    /// With -f: a JSON Patch (RFC 6902) of the manifest, after which it says what the account has: how an edit that was made in
+    /// the Console comes into git, by a patch of Kustomize or `kubectl patch --type json`.
+    Patch,
 }
 
 impl Diff {
     pub fn execute(self) -> anyhow::Result<()> {
         let (old, new) = match (&self.file, &self.old, &self.new) {
-            (Some(file), _, _) => account::wait(self.against_the_account(file))?,
+            (Some(file), _, _) => {
+                let compared = account::wait(self.against_the_account(file))?;
+                if matches!(self.format, Format::Patch) {
+                    return compared.print_patch();
+                }
+                let nothing = || FlowDefinition::observed(serde_json::Map::new());
+                (compared.live.unwrap_or_else(nothing), compared.desired)
+            }
+
             (None, Some(old), Some(new)) if old == Path::new("-") && new == Path::new("-") => {
                 return Err(Failure::Usage("only one of the two flows can come from standard input").into());
             }
@@ -104,6 +117,7 @@ impl Diff {
             Format::Json => {
                 serde_json::to_string_pretty(&difference).map_err(std::io::Error::from).map_err(Failure::Output)? + "\n"
             }
+            Format::Patch => return Err(Failure::Usage("a patch is one of a manifest: give it with -f").into()),
         };
         print(&shown)?;
         if difference.is_empty() { Ok(()) } else { Err(Failure::Different.into()) }
@@ -113,8 +127,8 @@ impl Diff {
         Ok(source::read_one(path, self.name.as_deref())?.definition()?)
     }
 
-    /// What serves in the account now, and what the manifest would have there.
-    async fn against_the_account(&self, file: &Path) -> Result<(FlowDefinition, FlowDefinition), Failure> {
+    /// The manifest and what serves in the account now.
+    async fn against_the_account(&self, file: &Path) -> Result<Compared, Failure> {
         let given = source::read_one(file, self.name.as_deref())?;
         let at = |message: String| Failure::Account(format!("{}: {message}", given.place));
         let Some(StudioFlow { spec, .. }) = given.resource.as_deref() else {
@@ -122,28 +136,27 @@ impl Diff {
         };
         let account = account::open(&self.twilio)?;
         let written = Written { field: IN_SPEC, fields: given.definition()?.fields().clone() };
-        let definition = validate::definition(spec, written).map_err(|error| at(error.to_string()))?;
+        let written = validate::definition(spec, written).map_err(|error| at(error.to_string()))?;
         let mut values = Vec::new();
         for (index, reference) in spec.references.iter().enumerate() {
             let found = look_up(reference, &account, |name| self.subflow(name)).await;
             let found = found.map_err(|error| at(error.to_string()))?;
             values.push(found.map_err(|problem| at(format!("spec.references[{index}]: {}", problem.message)))?);
         }
-        let desired = validate::desired(spec, definition, &values).map_err(|error| at(error.to_string()))?;
+        let desired = validate::desired(spec, written.clone(), &values).map_err(|error| at(error.to_string()))?;
+        let compared = |live| Compared { given: given.clone(), written, values, desired: desired.definition, live };
         let adopted = spec.adopt.as_ref().and_then(|adopt| adopt.sid.as_ref().or(adopt.friendly_name.as_ref()));
         let Some(sid) = account::flow_of(&account, adopted.unwrap_or(&spec.friendly_name)).await? else {
             eprintln!("note: account {} has no flow `{}` yet: all of it is new", account.sid(), spec.friendly_name);
-            return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
+            return Ok(compared(None));
         };
         let which = if spec.publish { Which::Published } else { Which::Latest };
         let Some(live) = account::revision(&account, &sid, which).await? else {
             eprintln!("note: flow {sid} was never published: all of it is new to customers");
-            return Ok((FlowDefinition::observed(serde_json::Map::new()), desired.definition));
+            return Ok(compared(None));
         };
-        let live = live.definition.unwrap_or_default();
-        let live =
-            FlowDefinition::parse(live).map_err(|finding| at(format!("flow {sid} in the account: {finding}")))?;
-        Ok((live, desired.definition))
+        let live = FlowDefinition::parse(live.definition.unwrap_or_default());
+        Ok(compared(Some(live.map_err(|finding| at(format!("flow {sid} in the account: {finding}")))?)))
     }
 
     /// The SID that the command line gives for a subflow.

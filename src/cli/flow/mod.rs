@@ -1,6 +1,7 @@
 //! `engage-operator flow`: what can be said of a flow from its files and of the one in the account, one file for each sub-command.
 
 mod account;
+mod compared;
 mod diagram;
 mod diff;
 pub mod family;

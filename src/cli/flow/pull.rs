@@ -124,7 +124,7 @@ impl Pull {
 }
 
 /// What looks like a credential, and where.
-fn secrets(definition: &FlowDefinition) -> Vec<String> {
+pub(super) fn secrets(definition: &FlowDefinition) -> Vec<String> {
     let found = lint::lint(definition, &Known::default(), &Severities::default());
     found.iter().filter(|finding| SECRETS.contains(&finding.code)).map(ToString::to_string).collect()
 }

@@ -76,11 +76,12 @@ impl Recorded {
         self.settles_in.is_none()
     }
 
-    /// The revisions that have to be read beside the newest to see what became of a write that was begun, newest that they
-    /// were `latest`: those since, and the one that it saves again.
+    /// The revisions that have to be read beside the newest, which is `latest`, to see what became of a write that was begun:
+    /// those since, with the one before them, and the one that it saves again.
     pub fn in_question(&self, latest: i64) -> Vec<i64> {
         let Some(begun) = self.begun else { return Vec::new() };
-        begun.restores.into_iter().chain((begun.after + 1..latest).take(MAX_SINCE)).collect()
+        let since = if latest > begun.after + 1 { begun.after..latest } else { 0..0 };
+        begun.restores.into_iter().chain(since.take(MAX_SINCE)).collect()
     }
 
     /// The number of the revision that the write that was begun has made, if it is seen.

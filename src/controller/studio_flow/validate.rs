@@ -8,12 +8,13 @@ use crate::{
     api::{
         StudioFlowSpec,
         flow_lifecycle::{DriftPolicy, FlowAdoption},
+        references::FlowReference,
     },
     controller::{
         account::Template,
         studio_flow::{error::FlowError, lint, live::LiveRevision, marker::WrittenBy},
     },
-    studio::{DefinitionHash, FlowDefinition, FunctionAddress},
+    studio::{DefinitionHash, FillError, FlowDefinition, FunctionAddress},
     twilio::sid::FlowSid,
 };
 
@@ -90,6 +91,16 @@ impl Filling {
         };
         self == other || (text(self).is_some() && text(self) == text(other))
     }
+
+    /// Fills it in where `reference` points.
+    pub fn fill(&self, definition: &mut FlowDefinition, reference: &FlowReference) -> Result<(), FillError> {
+        let property = reference.property.as_deref().unwrap_or_default();
+        match self {
+            Self::Text(text) => definition.fill(&reference.widget, property, text),
+            Self::Template(template) => definition.fill(&reference.widget, property, template.sid.as_str()),
+            Self::Function(function) => definition.fill_function(&reference.widget, function),
+        }
+    }
 }
 
 /// A definition as it is written, and where.
@@ -136,13 +147,7 @@ pub fn desired(
     values: &[Filling],
 ) -> Result<Desired, FlowError> {
     for (index, (reference, value)) in spec.references.iter().zip(values).enumerate() {
-        let property = reference.property.as_deref().unwrap_or_default();
-        let filled = match value {
-            Filling::Text(text) => definition.fill(&reference.widget, property, text),
-            Filling::Template(template) => definition.fill(&reference.widget, property, template.sid.as_str()),
-            Filling::Function(function) => definition.fill_function(&reference.widget, function),
-        };
-        filled.map_err(|error| FlowError::Fill(vec![(index, error)]))?;
+        value.fill(&mut definition, reference).map_err(|error| FlowError::Fill(vec![(index, error)]))?;
     }
     let unresolved = lint::still_open(spec, &definition)?;
     if !unresolved.is_empty() {

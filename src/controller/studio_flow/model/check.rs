@@ -146,6 +146,8 @@ fn a_flow_that_somebody_renames_is_found_again_and_has_its_name_back_where_that_
             let setting = Setting { policy, publish, kinds, troubles: 2, ..setting(Start::InStep) };
             holds(&format!("renamed, {policy:?}, publish: {publish}"), &setting);
         }
+        let setting = Setting { policy, kinds: &[Edit::Rename, Edit::Publish], edits: 2, ..setting(Start::InStep) };
+        holds(&format!("renamed and edited, {policy:?}"), &setting);
     }
 }
 

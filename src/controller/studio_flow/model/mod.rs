@@ -9,6 +9,7 @@
 
 mod cases;
 mod check;
+mod generated;
 mod promises;
 mod run;
 mod studio;

@@ -49,9 +49,9 @@ impl World {
         let status = &calm.status.0.0;
         let live = flow.live(0, None)?;
         let answering = if setting.publish { live.published.as_ref() } else { Some(&live.latest) };
-        let says = answering.map(|revision| flow.revisions[usize::try_from(revision.number).unwrap() - 1].meaning);
-        let pinned = self.pin.map(|number| flow.revisions[usize::try_from(number).unwrap() - 1].meaning);
-        let as_git_says = says == Some(pinned.unwrap_or(self.git));
+        let meaning = |number: i64| flow.revisions[usize::try_from(number).unwrap() - 1].meaning;
+        let says = answering.map(|revision| meaning(revision.number));
+        let as_git_says = says == Some(self.pin.map_or(self.git, meaning));
         let is_held = matches!(outcome, Some(Outcome::Held { .. }));
         // An edit that is kept is kept whole.
         if !is_held && status.kept_revision.is_none() && live.friendly_name != NAME {
@@ -62,8 +62,7 @@ impl World {
             (DriftPolicy::Report, Some(Outcome::Held { .. }))
                 if !matches!(live.latest.by, WrittenBy::Us { .. }) && Some(live.latest.number) > self.approved => {}
             (DriftPolicy::Adopt, Some(Outcome::InStep { .. } | Outcome::Kept(_)))
-                if status.kept_revision == answering.map(|revision| revision.number)
-                    && says.is_some_and(|meaning| meaning >= FOREIGN) => {}
+                if status.kept_revision.map(meaning) == says && says.is_some_and(|meaning| meaning >= FOREIGN) => {}
             _ => return Some("it is as the spec says"),
         }
         calm.nothing_was_lost(setting, flow)

@@ -66,7 +66,7 @@ fn difference(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> Option
     why.or_else(|| {
         let renamed =
             || if renames(desired, recorded, latest) { Why::Renamed(told(desired, latest)) } else { Why::NameMismatch };
-        (*friendly_name != desired.friendly_name).then(renamed)
+        (*friendly_name != desired.friendly_name && !is_kept(desired, recorded, live)).then(renamed)
     })
 }
 
@@ -104,6 +104,14 @@ fn is_foreign(desired: &Desired, recorded: &Recorded, revision: &LiveRevision) -
     let agreed = [recorded.definition_hash.as_ref(), live_hash];
     let is_agreed = agreed.into_iter().flatten().any(|hash| hash == revision.hash.as_str());
     !matches!(revision.by, WrittenBy::Us { .. }) && !is_agreed
+}
+
+/// Whether an edit is kept, and with it the name that it has: to write the name is to write the definition.
+fn is_kept(desired: &Desired, recorded: &Recorded, live: &LiveFlow) -> bool {
+    let answering = if desired.publish { live.published.as_ref() } else { Some(&live.latest) };
+    recorded.kept.is_some()
+        && !is_dismissed(desired, recorded)
+        && answering.is_some_and(|revision| revision.hash != desired.hash && means(desired, recorded, revision))
 }
 
 /// Whether an edit was kept that should not be any longer.

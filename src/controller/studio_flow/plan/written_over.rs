@@ -12,7 +12,9 @@ use crate::{
 pub fn plan<'a>(desired: &Desired, recorded: &Recorded, live: &'a LiveFlow) -> Option<Plan<'a>> {
     let revision = recorded.gone_over(live)?;
     let name = &revision.friendly_name;
-    let only_named = compare::means(desired, recorded, revision);
+    let before =
+        live.in_question.iter().find(|before| recorded.begun.is_some_and(|begun| begun.after == before.number));
+    let only_named = compare::means(desired, recorded, revision) || before.is_some_and(|it| it.hash == revision.hash);
     let is_renamed = *name != desired.friendly_name && !name.is_empty();
     if matches!(revision.by, WrittenBy::Us { .. }) || (only_named && !is_renamed) {
         return None;
