@@ -63,8 +63,8 @@ impl Compared {
                 "note: spec.references[{index}] is about widget `{widget}`, which has something else in the account"
             );
             if inline {
-                let path = PointerBuf::from_tokens(["spec", "references", &index.to_string()]);
-                patch.0.push(PatchOperation::Remove(RemoveOperation { path }));
+                let pointer = PointerBuf::from_tokens(["spec", "references", &index.to_string()]);
+                patch.0.push(PatchOperation::Remove(RemoveOperation { path: pointer }));
             } else {
                 eprintln!("note: take spec.references[{index}] out of the StudioFlow");
             }

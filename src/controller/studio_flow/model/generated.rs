@@ -149,9 +149,9 @@ impl Studio {
         loop {
             match course.next(status, answer.take().as_ref(), now) {
                 Do::Validate(_) | Do::SetTestUsers(..) | Do::Record => {}
-                Do::Create(write) | Do::Update(_, write) => {
+                Do::Create(saved) | Do::Update(_, saved) => {
                     wrote = true;
-                    answer = Some(self.save(&write));
+                    answer = Some(self.save(&saved));
                 }
                 Do::End(outcome) => {
                     assert!(!(nothing && wrote));
