@@ -164,6 +164,10 @@ async fn life_of_a_flow(cluster: &Cluster, namespace: String, crash: Crash) -> u
             run.apply(step, "Delete").await;
         }
         run.settle(deleted, || !crashed && has_crashed()).await;
+        if deleted && !crashed && matches!(crash, Crash::AtKubernetes(_)) {
+            // The resource can be seen to be gone before the write that lets it go has come back.
+            run.cluster.until(&format!("{crash:?}"), SOON, &has_crashed).await;
+        }
         if !crashed && has_crashed() {
             crashed = true;
             controller.take().unwrap().kill();
