@@ -198,14 +198,12 @@ impl StudioFlow {
         self.metadata.annotations.as_ref()?.get(name).map(String::as_str)
     }
 
-    /// Whether it runs that StudioFlow as a subflow, which it names or whose SID, if it has one, stands in its definition.
+    /// Whether it runs that StudioFlow as a subflow: names it, or runs its SID in the account, if it has one.
     pub fn runs(&self, subflow: &ObjectKey, sid: Option<&str>) -> bool {
         let key = ObjectKey::of(self);
         let mut named = self.spec.references.iter().filter_map(|reference| reference.subflow.as_ref());
-        let widgets = || self.spec.definition.as_ref().and_then(|definition| definition.get("states")?.as_array());
-        let runs = |widget: &Value| widget.pointer("/properties/flow_sid").and_then(Value::as_str) == sid;
-        named.any(|named| key.sibling(&named.name) == *subflow)
-            || (sid.is_some() && widgets().is_some_and(|widgets| widgets.iter().any(runs)))
+        let mut running = self.status.iter().flat_map(|status| &status.subflows);
+        named.any(|named| key.sibling(&named.name) == *subflow) || running.any(|it| Some(it.as_str()) == sid)
     }
 
     /// Whether the resource stays until its flow is deleted.
@@ -274,6 +272,9 @@ pub struct StudioFlowStatus {
     /// and what it went over is found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_write: Option<PendingWrite>,
+    /// SIDs of the flows that it runs as subflows, in the draft or the published revision: their deletion waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subflows: Vec<String>,
     /// The revision that somebody else saved and that is kept until the definition changes (`driftPolicy: Adopt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_revision: Option<i64>,

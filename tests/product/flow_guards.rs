@@ -80,6 +80,40 @@ async fn a_flow_is_not_deleted_under_a_flow_that_runs_it_nor_under_a_customer_wh
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_flow_is_kept_for_one_whose_definition_runs_its_sid_until_that_is_published_without_it() {
+    let world = World::ready(&[waiting_room(&json!({}))]).await;
+    let inner = world.sim.state().flows[0].sid.clone();
+    let mut outer = running("outer", &["inner"]);
+    let spec = outer["spec"].as_object_mut().unwrap();
+    spec.remove("references");
+    let mut definition = spec.remove("definition").unwrap();
+    spec.insert("definitionFrom".into(), json!({"configMapKeyRef": {"name": "flows", "key": "outer.json"}}));
+    let config_map = |definition: &Value| {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flows", "namespace": "marketing"},
+            "data": {"outer.json": definition.to_string()}})
+    };
+    definition["states"][1]["properties"]["flow_sid"] = json!(inner);
+    world.apply(&config_map(&definition));
+    world.apply(&outer);
+    world.reason("sf", "outer", "Ready", "Ready").await;
+    assert_eq!(world.get("sf", "outer").unwrap()["status"]["subflows"], json!([inner]));
+    // It is taken out of git, and Studio does not take the change: customers are led to it still.
+    world.sim.set_faults(vec![FaultRule::on("flows.update", FaultKind::Throttle { retry_after: None })]);
+    definition["states"][1] = json!({"name": "inner", "type": "set-variables", "properties": {"variables": []},
+        "transitions": [{"event": "next"}]});
+    world.apply(&config_map(&definition));
+    world.reason("sf", "outer", "Ready", "RateLimited").await;
+    world.remove("StudioFlow", "inner");
+    let message = world.reason("sf", "inner", "Ready", "DeletionBlocked").await;
+    assert!(message.contains("StudioFlow `outer`"), "{message}");
+    world.sim.set_faults(Vec::new());
+    eventually("the flow is deleted", || world.get("sf", "inner").is_none()).await;
+    let left = world.sim.state().flows;
+    assert_eq!((left.len(), left[0].revisions.len()), (1, 2));
+    assert_eq!(world.get("sf", "outer").unwrap()["status"]["subflows"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_ends_at_its_deadline_or_when_somebody_says_so() {
     let world = World::ready(&[waiting_room(&json!({"deletionDeadline": "3s"}))]).await;
     customer_comes_in(&world, "inner").await;

@@ -96,6 +96,10 @@ impl<'a> Course<'a> {
     }
 
     fn begin(&mut self, status: &mut StudioFlowStatus, now: Timestamp) -> Do {
+        if !matches!(self.plan, Plan::Wait(_) | Plan::Refuse(_)) {
+            let seen = self.plan.live().into_iter().flat_map(|live| live.published.iter().chain([&live.latest]));
+            ledger::runs(status, seen.map(|revision| &revision.definition).chain([&self.desired.definition]));
+        }
         match &self.plan {
             Plan::Wait(what) => Do::End(Outcome::Waiting(*what)),
             Plan::Refuse(refusal) => Do::End(Outcome::Refused(refusal.clone())),
@@ -187,6 +191,9 @@ impl<'a> Course<'a> {
         if let Some(answer) = answer {
             if self.is_whole() {
                 ledger::written(status, self.desired, answer);
+                let before = self.plan.live().and_then(|live| live.published.as_ref());
+                let served = before.filter(|_| !answer.is_published()).map(|revision| &revision.definition);
+                ledger::runs(status, served.into_iter().chain([&self.desired.definition]));
             } else if matches!(self.plan, Plan::Restore { .. })
                 && let Some(drift) = &mut status.drift
             {

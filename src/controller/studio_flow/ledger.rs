@@ -1,6 +1,8 @@
 //! What the status says of the flow at each step of a write: the only memory there is. Pure, so that whatever a crash leaves
 //! behind can be gone through.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::jiff::Timestamp;
 
 use crate::{
@@ -132,6 +134,12 @@ pub fn agreed(
     status.definition_hash = Some(desired.hash.to_string());
     status.live_hash = Some(agreed.hash.to_string());
     status.webhook_url.clone_from(webhook_url);
+}
+
+/// The flow runs what these definitions run: those that customers may be in, and the one that they shall be in.
+pub fn runs<'a>(status: &mut StudioFlowStatus, definitions: impl Iterator<Item = &'a FlowDefinition>) {
+    let sids: BTreeSet<&str> = definitions.flat_map(FlowDefinition::subflows).map(|it| it.flow_sid).collect();
+    status.subflows = sids.into_iter().map(str::to_owned).collect();
 }
 
 /// Nothing is in flight any more. What was in flight is seen, and may for a while not be seen by the next look.
