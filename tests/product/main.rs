@@ -23,6 +23,7 @@ mod harness;
 mod interaction;
 mod kill;
 mod lint;
+mod misconfigured;
 mod openings;
 mod original_failures;
 mod pace;

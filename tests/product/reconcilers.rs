@@ -352,6 +352,25 @@ async fn what_is_wrong_with_a_flow_is_said_before_anything_is_written() {
 }
 
 #[tokio::test]
+async fn a_revision_that_the_flow_never_had_leaves_what_is_published() {
+    let world = World::start().await;
+    world.until_ready().await;
+    let mut pinned: StudioFlow = read(STUDIO_FLOW);
+    pinned.spec.revision = Some(7);
+    world.put_flow(pinned);
+    // What was written a moment ago may not show yet.
+    world.reconcile_flow().await.unwrap();
+    assert!(world.flow_ready().starts_with("False/FlowNotReady"), "{}", world.flow_ready());
+    tokio::time::sleep(Duration::from_millis(3_100)).await;
+    world.reconcile_flow().await.unwrap();
+    let said = world.flow_ready();
+    assert!(said.starts_with("False/RevisionNotFound") && said.contains("no revision 7"), "{said}");
+    world.put_flow(read(STUDIO_FLOW));
+    world.until_ready().await;
+    assert_eq!(world.revisions(), 1);
+}
+
+#[tokio::test]
 async fn a_flow_of_somebody_else_is_left_alone_and_a_deleted_one_is_made_anew() {
     let world = World::start().await;
     world.reconcile_flow().await.unwrap();

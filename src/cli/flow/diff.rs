@@ -101,7 +101,6 @@ impl Diff {
                 let nothing = || FlowDefinition::observed(serde_json::Map::new());
                 (compared.live.unwrap_or_else(nothing), compared.desired)
             }
-
             (None, Some(old), Some(new)) if old == Path::new("-") && new == Path::new("-") => {
                 return Err(Failure::Usage("only one of the two flows can come from standard input").into());
             }

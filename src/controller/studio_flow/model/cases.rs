@@ -1,6 +1,9 @@
 //! Single decisions, each by an example.
 
-use super::studio::{self, FOREIGN, Flow, MARKER, NAME, Revision};
+use super::{
+    plain,
+    studio::{self, FOREIGN, Flow, MARKER, NAME, Revision},
+};
 use crate::{
     api::flow_lifecycle::DriftPolicy,
     controller::studio_flow::{
@@ -12,20 +15,7 @@ use crate::{
 };
 
 fn desired(meaning: u8, publish: bool) -> Desired {
-    let (definition, hash) = studio::definition(meaning, false);
-    Desired {
-        friendly_name: NAME.to_owned(),
-        publish,
-        staged: false,
-        definition,
-        mark: hash.short().to_owned(),
-        hash,
-        drift_policy: DriftPolicy::Correct,
-        overwrite: None,
-        pin: None,
-        adopt: None,
-        test_users: None,
-    }
+    Desired { publish, ..plain(studio::definition(meaning, false)) }
 }
 
 /// Meaning, whether it is published, and whether it is ours.

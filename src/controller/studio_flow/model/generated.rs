@@ -5,9 +5,12 @@ use proptest::prelude::*;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
 use serde_json::{Map, Value, json};
 
-use super::studio::{self, ACCOUNT, MARKER, NAME};
+use super::{
+    plain,
+    studio::{self, ACCOUNT, MARKER, NAME},
+};
 use crate::{
-    api::{StudioFlowStatus, flow_lifecycle::DriftPolicy},
+    api::StudioFlowStatus,
     controller::studio_flow::{
         course::{Course, Do, Outcome},
         live::{LiveFlow, LiveRevision},
@@ -79,23 +82,6 @@ fn reordered(value: Value, rng: &mut StdRng) -> Value {
         }
         Value::Array(items) => Value::Array(items.into_iter().map(|item| reordered(item, rng)).collect()),
         other => other,
-    }
-}
-
-fn desired(definition: FlowDefinition) -> Desired {
-    let hash = definition.hash();
-    Desired {
-        friendly_name: NAME.to_owned(),
-        publish: true,
-        staged: false,
-        definition,
-        mark: hash.short().to_owned(),
-        hash,
-        drift_policy: DriftPolicy::Correct,
-        overwrite: None,
-        pin: None,
-        adopt: None,
-        test_users: None,
     }
 }
 
@@ -172,7 +158,8 @@ fn carried_out_leaves_nothing_to_do(widgets: usize, seed: u64, adds_defaults: bo
         let definition = flow(widgets, seed, edited);
         let printed = definition.to_string();
         assert_eq!(FlowDefinition::parse(serde_json::from_str(&printed).unwrap()).unwrap(), definition);
-        let desired = desired(definition);
+        let hash = definition.hash();
+        let desired = plain((definition, hash));
         let changes = number == 1 || edited.is_some();
         assert_eq!(studio.reconcile(&desired, &mut status), (changes, in_step.clone()));
         for _ in 0..2 {

@@ -15,7 +15,11 @@ mod run;
 mod studio;
 mod world;
 
-use crate::api::flow_lifecycle::DriftPolicy;
+use crate::{
+    api::flow_lifecycle::DriftPolicy,
+    controller::studio_flow::validate::Desired,
+    studio::{DefinitionHash, FlowDefinition},
+};
 
 /// The model's clock: one tick is the settle time, within which an effect comes and a read shows it.
 type Tick = i64;
@@ -95,4 +99,21 @@ enum Bug {
     ForgetName,
     /// The definition is written although git has gone back to a revision.
     ForgetPin,
+}
+
+/// What a spec of a definition alone says.
+fn plain((definition, hash): (FlowDefinition, DefinitionHash)) -> Desired {
+    Desired {
+        friendly_name: studio::NAME.to_owned(),
+        publish: true,
+        staged: false,
+        definition,
+        mark: hash.short().to_owned(),
+        hash,
+        drift_policy: DriftPolicy::Correct,
+        overwrite: None,
+        pin: None,
+        adopt: None,
+        test_users: None,
+    }
 }

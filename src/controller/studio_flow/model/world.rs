@@ -10,7 +10,7 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    Bug, Edit, Setting, Start, Tick,
+    Bug, Edit, Setting, Start, Tick, plain,
     studio::{self, ACCOUNT, FOREIGN, Flow, NAME, OTHER_NAME, Revision},
 };
 use crate::{
@@ -281,14 +281,9 @@ impl World {
     }
 
     pub fn desired(&self, setting: &Setting) -> Desired {
-        let (definition, hash) = studio::definition(self.git, false);
         Desired {
-            friendly_name: NAME.to_owned(),
             publish: setting.publish,
             staged: setting.staged,
-            definition,
-            mark: hash.short().to_owned(),
-            hash,
             drift_policy: setting.policy,
             overwrite: match setting.bug {
                 Some(Bug::ApproveAll) => self.approved.map(|_| i64::MAX),
@@ -300,7 +295,7 @@ impl World {
                 Start::AdoptingByName => Some(Adoption::Named(OTHER_NAME.to_owned())),
                 Start::Nothing | Start::InStep => None,
             },
-            test_users: None,
+            ..plain(studio::definition(self.git, false))
         }
     }
 
