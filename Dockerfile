@@ -7,6 +7,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock rust-toolchain.toml ./
 COPY src src
 COPY tests tests
+COPY benches/rivals/bare benches/rivals/bare
 COPY examples examples
 COPY scripts/image-root scripts/image-root
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \

@@ -78,11 +78,12 @@ check-dependencies: ## Licences, bans and sources of dependencies; the simulator
 	$(CARGO) deny --locked check bans licenses sources
 	@! $(CARGO) tree --locked --package engage-simulator --edges all --prefix none | grep '^engage-operator '
 
-bench: build ## The figures of the README
+bench: build ## The figures of the README, beside what people use today; five minutes
 	$(CARGO) build --locked --release --package engage-simulator
+	$(CARGO) build --locked --release --package bare
 	benches/figures
 
-bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; eight minutes
+bench-cluster: build ## The figures of the README on an API server, with a thousand destinations; twelve minutes
 	$(CARGO) build --locked --release --package engage-simulator
 	benches/cluster
 

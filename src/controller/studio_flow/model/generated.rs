@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     plain,
-    studio::{self, ACCOUNT, MARKER, NAME},
+    studio::{self, ACCOUNT, MARKER},
 };
 use crate::{
     api::StudioFlowStatus,

@@ -16,6 +16,9 @@ pub struct LoadCommand {
     /// How many events
     #[arg(long, default_value_t = 10_000, value_name = "N")]
     events: usize,
+    /// Number of the first event; each number has its own customer
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    first: usize,
     /// Name of the track events
     #[arg(long, default_value = "Lead Qualified")]
     event_name: String,
@@ -40,6 +43,7 @@ pub async fn run(command: LoadCommand) -> Result<ExitCode, String> {
         concurrency: command.sending.concurrency,
         sender: command.sending.sender()?,
         events: command.events,
+        first: command.first,
         event_name: command.event_name,
         space: command.space,
         phone_in_event: !command.without_phone,

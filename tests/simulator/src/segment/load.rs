@@ -25,6 +25,8 @@ pub struct Load {
     pub sender: Sender,
     /// How many events.
     pub events: usize,
+    /// Number of the first event, so that two loads do not have the same customers.
+    pub first: usize,
     /// How many connections.
     pub concurrency: usize,
     /// Name of the track events.
@@ -121,7 +123,8 @@ impl Load {
             if first >= self.events {
                 return tally;
             }
-            let events: Vec<Value> = (first..(first + size).min(self.events)).map(|n| self.event(n)).collect();
+            let events: Vec<Value> =
+                (first..(first + size).min(self.events)).map(|n| self.event(self.first + n)).collect();
             let outgoing = outgoing(&self.sender, &events.iter().collect::<Vec<_>>());
             let mut request =
                 Request::post(url.path_and_query().map_or("/", |path| path.as_str())).header("host", address);

@@ -184,6 +184,7 @@ async fn the_load_generator_counts_what_it_is_told() {
     let load = Load {
         sender: webhook.sender(),
         events: 50,
+        first: 0,
         concurrency: 4,
         event_name: "Lead Qualified".to_owned(),
         space: "spa_demo".to_owned(),
