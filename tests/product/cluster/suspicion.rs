@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::{SOON, world::Cluster};
+use super::{
+    SOON,
+    world::{Cluster, eventually},
+};
 use crate::harness::{OUR_NUMBERS, conversation, destination, event, flow};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,8 +19,13 @@ async fn a_delivery_that_meets_another_account_than_was_checked_has_the_controll
     for number in OUR_NUMBERS {
         assert!(cluster.sim.set_sender_status(number, "OFFLINE"));
     }
-    let (status, body) = cluster.send("agent", &event("lead-1")).await;
-    assert_eq!((status, body["results"][0]["reason"].as_str()), (503, Some("TwilioRefused")), "{body}");
+    // The gateway hears of it a moment after the API server has it.
+    let event = event("lead-1");
+    eventually("the event meets the account as it is", async || {
+        let (status, body) = cluster.send("agent", &event).await;
+        (status, body["results"][0]["reason"].as_str()) == (503, Some("TwilioRefused"))
+    })
+    .await;
     // Long before the resync interval of ten minutes.
     cluster.reason("EngageDestination", "agent", "Verified", "SenderOffline", SOON).await;
 }
