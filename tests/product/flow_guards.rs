@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     flow_references::{flow_of, running},
-    harness::{World, merge, sid},
+    harness::{World, config_map, from_config_map, merge, sid},
 };
 
 /// A flow in which everybody who comes in by the API waits for an answer. Its file says that it is to be deleted.
@@ -84,17 +84,12 @@ async fn a_flow_is_kept_for_one_whose_definition_runs_its_sid_until_that_is_publ
     let world = World::ready(&[waiting_room(&json!({}))]).await;
     let inner = world.sim.state().flows[0].sid.clone();
     let mut outer = running("outer", &["inner"]);
-    let spec = outer["spec"].as_object_mut().unwrap();
-    spec.remove("references");
-    let mut definition = spec.remove("definition").unwrap();
-    spec.insert("definitionFrom".into(), json!({"configMapKeyRef": {"name": "flows", "key": "outer.json"}}));
-    let config_map = |definition: &Value| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flows", "namespace": "marketing"},
-            "data": {"outer.json": definition.to_string()}})
-    };
+    outer["spec"].as_object_mut().unwrap().remove("references");
+    let mut definition = outer["spec"]["definition"].clone();
+    let config_map = |definition: &Value| config_map("outer.json", &definition.to_string());
     definition["states"][1]["properties"]["flow_sid"] = json!(inner);
     world.apply(&config_map(&definition));
-    world.apply(&outer);
+    world.apply(&from_config_map(outer, "outer.json"));
     world.reason("sf", "outer", "Ready", "Ready").await;
     assert_eq!(world.get("sf", "outer").unwrap()["status"]["subflows"], json!([inner]));
     // It is taken out of git, and Studio does not take the change: customers are led to it still.

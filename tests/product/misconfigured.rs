@@ -1,24 +1,12 @@
 //! What is wrong in a resource, or in what it points at, is in its conditions before a customer is affected, and once it is put
 //! right the resource goes on by itself.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     flow_references::running,
-    harness::{World, conversation, destination, event, flow, secrets, sid},
+    harness::{World, config_map, conversation, destination, event, flow, from_config_map, secrets, sid},
 };
-
-/// The flow, with its definition in a ConfigMap.
-fn from_config_map() -> Value {
-    let mut flow = flow();
-    flow["spec"].as_object_mut().unwrap().remove("definition");
-    flow["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
-    flow
-}
-
-fn config_map(key: &str, text: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flows", "namespace": "marketing"}, "data": {key: text}})
-}
 
 fn says(message: &str, words: &[&str]) {
     assert!(words.iter().all(|word| message.contains(word)), "{words:?} not in: {message}");
@@ -26,7 +14,7 @@ fn says(message: &str, words: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_config_map_that_does_not_have_the_definition_says_what_it_lacks() {
-    let world = World::with(&[from_config_map(), config_map("other.json", "{}")]).await;
+    let world = World::with(&[from_config_map(flow(), "agent.json"), config_map("other.json", "{}")]).await;
     let message = world.reason("sf", "connect-to-agent", "ResolvedRefs", "ConfigMapKeyMissing").await;
     says(&message, &["`flows`", "`agent.json`"]);
     world.apply(&config_map("agent.json", "{ \"states\": "));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use engage_simulator::{FaultKind, FaultRule};
 use serde_json::json;
 
-use crate::harness::{World, flow, merge, sid};
+use crate::harness::{World, config_map, flow, from_config_map, merge, sid};
 
 async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -207,15 +207,10 @@ async fn what_was_removed_while_nothing_ran_is_gone_at_the_next_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_in_a_config_map_of_the_folder_is_taken_in_as_it_changes() {
-    let mut flow = flow();
-    let mut definition = flow["spec"].as_object_mut().unwrap().remove("definition").unwrap();
-    flow["spec"]["definitionFrom"] = json!({"configMapKeyRef": {"name": "flows", "key": "agent.json"}});
-    let world = World::with(&[flow]).await;
+    let mut definition = flow()["spec"]["definition"].clone();
+    let world = World::with(&[from_config_map(flow(), "agent.json")]).await;
     world.reason("StudioFlow", "connect-to-agent", "ResolvedRefs", "ConfigMapNotFound").await;
-    let config_map = |definition: &serde_json::Value| {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "flows", "namespace": "marketing"},
-            "data": {"agent.json": definition.to_string()}})
-    };
+    let config_map = |definition: &serde_json::Value| config_map("agent.json", &definition.to_string());
     world.apply(&config_map(&definition));
     world.reason("StudioFlow", "connect-to-agent", "Ready", "Ready").await;
     let states = definition["states"].as_array_mut().unwrap();
