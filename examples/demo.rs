@@ -127,6 +127,9 @@ async fn tell(simulator: &Simulator, operator: &mut Operator) -> anyhow::Result<
         "\nIt worked: one event became one conversation, the customer got one template, and the reply is task {} for an agent.",
         task.sid
     );
+    println!(
+        "Next: `make dev-cluster` for the same on Kubernetes, docs/install.md for a cluster of yours, docs/standalone.md for a folder."
+    );
     Ok(())
 }
 
